@@ -1,0 +1,8 @@
+//! Everything a person sees.
+
+mod app;
+pub mod pages;
+mod shell;
+
+pub use app::App;
+pub use shell::shell;

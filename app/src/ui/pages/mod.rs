@@ -1,0 +1,3 @@
+//! A folder per area, a file per screen.
+
+pub mod home;
