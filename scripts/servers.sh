@@ -5,6 +5,7 @@
 #   electrons_start NAME BIN [OPTION...]    sets BASE_URL, SERVER_PID, and from a first start SIGN_IN_URL, API_KEY
 
 RUN=$(mktemp -d "${TMPDIR:-/tmp}/electrons.XXXXXX")
+chmod 711 "$RUN" # PostgreSQL runs as another user when this is root
 PIDS=()
 
 stop() {

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Installs what is missing, and only that:  scripts/setup.sh [serve|test|bench]   (default: serve)
+# Installs what is missing, and only that:  scripts/setup.sh [check|serve|test|bench]   (default: serve)
 #
+#   check   the wasm32 target, rustfmt and clippy
 #   serve   wasm32 target, wasm-bindgen, cargo-leptos, Tailwind and wasm-opt
 #   test    the same, and Chromium, PostgreSQL, Playwright
 #   bench   the same as serve, and nginx
@@ -10,7 +11,7 @@
 source "$(dirname "$0")/env.sh"
 
 WHAT=${1:-serve}
-case $WHAT in serve | test | bench) ;; *) die "usage: scripts/setup.sh [serve|test|bench]" ;; esac
+case $WHAT in check | serve | test | bench) ;; *) die "usage: scripts/setup.sh [check|serve|test|bench]" ;; esac
 
 CARGO_LEPTOS=0.3.10 # the newest whose lock file Rust 1.95 can build
 NODE_MIN=20
@@ -101,6 +102,12 @@ if ! has_wasm_std; then
     fi
 fi
 
+if [ "$WHAT" = test ] || [ "$WHAT" = check ]; then
+    cargo fmt --version >/dev/null 2>&1 && cargo clippy --version >/dev/null 2>&1 ||
+        { say "Adding rustfmt and clippy (seconds)" && rustup component add rustfmt clippy; }
+fi
+[ "$WHAT" != check ] || exit 0
+
 # The command must be of exactly the version of the library in Cargo.lock: their file format is private.
 WASM_BINDGEN=$(awk '/^name = "wasm-bindgen"$/ { getline; gsub(/[^0-9.]/, ""); print }' Cargo.lock)
 [ -n "$WASM_BINDGEN" ] || die "no wasm-bindgen in Cargo.lock"
@@ -119,8 +126,6 @@ rm -rf "$TOOLS/build"
 npm_install style "Tailwind and wasm-opt"
 
 if [ "$WHAT" = test ]; then
-    cargo fmt --version >/dev/null 2>&1 && cargo clippy --version >/dev/null 2>&1 ||
-        { say "Adding rustfmt and clippy (seconds)" && rustup component add rustfmt clippy; }
     [ -x "${CHROMIUM:-/usr/bin/chromium}" ] || apt_install "a browser for the tests" chromium
     [ -n "$(scripts/postgres.sh bindir)" ] || apt_install "a database for the tests" postgresql
     npm_install end2end "Playwright"
