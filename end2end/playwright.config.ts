@@ -12,7 +12,6 @@ export default defineConfig({
   reporter: [['list'], ['json', { outputFile: 'test-results/report.json' }]],
   use: {
     baseURL: process.env.BASE_URL ?? 'http://127.0.0.1:3000',
-    storageState: signedIn,
     trace: 'retain-on-failure',
     launchOptions: {
       executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
@@ -23,7 +22,7 @@ export default defineConfig({
   expect: { toHaveScreenshot: { maxDiffPixelRatio: 0.01, animations: 'disabled' } },
   projects: [
     // The first start's one-time link, used once; its session is what the other projects start with.
-    { name: 'sign-in', testMatch: 'support/sign-in.setup.ts', use: { storageState: undefined } },
+    { name: 'sign-in', testMatch: 'support/sign-in.setup.ts' },
     ...[
       { name: 'light-1280', use: { colorScheme: 'light' as const, viewport: { width: 1280, height: 800 } } },
       { name: 'dark-375', use: { colorScheme: 'dark' as const, viewport: { width: 375, height: 800 }, hasTouch: true } },
@@ -33,6 +32,11 @@ export default defineConfig({
       },
       // Only the specs that say so by their title: what must work without scripts.
       { name: 'no-js', use: { javaScriptEnabled: false }, grep: /@ssr/ },
-    ].map(project => ({ testMatch: 'tests/**/*.spec.ts', dependencies: ['sign-in'], ...project })),
+    ].map(({ use, ...project }) => ({
+      testMatch: 'tests/**/*.spec.ts',
+      dependencies: ['sign-in'],
+      use: { storageState: signedIn, ...use },
+      ...project,
+    })),
   ],
 });

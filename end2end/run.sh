@@ -8,6 +8,7 @@
 # ELECTRONS_BIN names another binary, which must then find its pages itself.
 source "$(dirname "$0")/../scripts/env.sh"
 source scripts/servers.sh
+scripts/setup.sh test
 
 if [ -z "${ELECTRONS_BIN:-}" ]; then
     ELECTRONS_BIN=$(scripts/build.sh debug)
