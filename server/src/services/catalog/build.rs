@@ -85,6 +85,7 @@ pub fn snapshot(rows: Configuration, environment: &Environment) -> Snapshot {
                 (row.instance_id, Arc::new(instance))
             })
             .collect(),
+        projects: rows.projects.into_iter().map(|row| (row.project_id, row.instance_id)).collect(),
         users: rows
             .users
             .into_iter()

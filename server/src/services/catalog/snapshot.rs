@@ -19,6 +19,8 @@ pub struct Snapshot {
     pub default_instance: String,
     pub organizations: HashMap<String, Arc<Organization>>,
     pub instances: HashMap<String, Arc<Instance>>,
+    /// The instance of each project.
+    pub projects: HashMap<String, String>,
     pub users: HashMap<String, Arc<User>>,
     /// By SHA-256 of the key.
     pub keys: HashMap<[u8; 32], Arc<ApiKey>>,
