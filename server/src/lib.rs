@@ -1,3 +1,4 @@
 //! The server: everything but the two-screen `main.rs`, so that tests start the real thing.
 
 pub mod providers;
+pub mod sandbox;
