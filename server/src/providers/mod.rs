@@ -9,6 +9,7 @@ pub mod error;
 pub mod input;
 pub mod openai;
 pub mod sse;
+pub mod transport;
 #[cfg(test)]
 mod testing;
 pub mod wire;
