@@ -99,8 +99,10 @@ impl Core {
         let failed = |what| move |error| StartError::Database { what, error };
         db.migrate().await.map_err(failed("cannot be migrated"))?;
         let now = clock.now_us();
-        let mut ids = || clock.new_id().to_string();
-        let is_new = seed::first_start(&db, now, &mut ids).await.map_err(failed("cannot be filled"))?.is_some();
+        let is_new = seed::first_start(&db, now).await.map_err(failed("cannot be filled"))?.is_some();
+        if !is_new {
+            seed::extend_catalogue(&db, now).await.map_err(failed("cannot be brought up to date"))?;
+        }
         let key = &settings.secrets.encryption_key;
         let vault = if key.reveal().is_empty() {
             Vault::with_file(&settings.storage.data_folder.join("secret.key"))?
@@ -147,11 +149,11 @@ impl App {
         let welcome = if is_new { Some(core.welcome().await?) } else { None };
 
         let tasks = Tasks::new();
-        let simulator = if settings.simulation_is_on() { Some(start_simulator(&settings, &tasks).await?) } else { None };
+        let simulator =
+            if settings.simulation_is_on() { Some(start_simulator(&settings, &tasks).await?) } else { None };
         let listener = bind(settings.server.address).await?;
-        let address = listener
-            .local_addr()
-            .map_err(|error| StartError::Listen { address: settings.server.address, error })?;
+        let address =
+            listener.local_addr().map_err(|error| StartError::Listen { address: settings.server.address, error })?;
         let public_url: Arc<str> = match settings.server.public_url.trim_end_matches('/') {
             "" => format!("http://{address}").into(),
             url => url.into(),
@@ -159,8 +161,7 @@ impl App {
 
         let transport = Transport::new((&settings.gateway).into())?;
         let recorder = Recorder::start(core.db.clone(), &settings.recording, &tasks);
-        let gateway =
-            Gateway::new(core.catalog.clone(), transport, recorder, clock.clone(), &settings, simulator);
+        let gateway = Gateway::new(core.catalog.clone(), transport, recorder, clock.clone(), &settings, simulator);
         tasks.spawn(core.catalog.clone().keep(tasks.clone()));
         tasks.spawn(record::retain(core.db.clone(), clock.clone(), settings.recording.clone(), tasks.clone()));
 
@@ -221,4 +222,3 @@ async fn start_simulator(settings: &Settings, tasks: &Tasks) -> Result<SocketAdd
     });
     Ok(address)
 }
-

@@ -214,7 +214,9 @@ fn out() -> std::io::Stdout {
 }
 
 fn variables() -> HashMap<String, String> {
-    std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?))).collect()
+    std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+        .collect()
 }
 
 fn read_settings(file: Option<&Path>) -> Result<Settings, SettingsError> {

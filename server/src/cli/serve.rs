@@ -42,7 +42,11 @@ fn greet(app: &App, welcome: Option<&Welcome>) -> Result<(), CliError> {
         writeln!(out, "  sign-in   {}", app.sign_in_url(&welcome.sign_in_token))?;
         writeln!(out, "  api key   {key}")?;
         writeln!(out)?;
-        writeln!(out, "The link works once, within {} minutes; the key is shown only now. Try it:", settings.sessions.link_minutes)?;
+        writeln!(
+            out,
+            "The link works once, within {} minutes; the key is shown only now. Try it:",
+            settings.sessions.link_minutes
+        )?;
         writeln!(out)?;
         writeln!(out, "  curl {url}/v1/chat/completions \\")?;
         writeln!(out, "    -H 'Authorization: Bearer {key}' -H 'Content-Type: application/json' \\")?;

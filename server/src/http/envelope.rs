@@ -30,7 +30,10 @@ impl RequestInfo {
     pub fn new(state: &AppState, request: &Request) -> Self {
         let headers = request.headers();
         let text = |name: &HeaderName| {
-            headers.get(name).and_then(|value| value.to_str().ok()).map(|text| text.chars().take(300).collect::<String>())
+            headers
+                .get(name)
+                .and_then(|value| value.to_str().ok())
+                .map(|text| text.chars().take(300).collect::<String>())
         };
         let forwarded = state.settings.server.trust_forwarded_for.then(|| forwarded_for(headers)).flatten();
         Self {

@@ -3,8 +3,8 @@
 mod auth;
 mod envelope;
 mod facts;
-mod ops;
 mod openai;
+mod ops;
 mod problem;
 pub mod routes;
 mod sse;

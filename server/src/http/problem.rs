@@ -68,7 +68,9 @@ impl Problem {
     /// What the outside may read.
     fn message(&self) -> String {
         match self {
-            Self::Identity(IdentityError::Store(_)) => "the database is not available; try again in a moment".to_owned(),
+            Self::Identity(IdentityError::Store(_)) => {
+                "the database is not available; try again in a moment".to_owned()
+            }
             other => other.to_string(),
         }
     }

@@ -5,7 +5,7 @@ use axum::{
     routing::{any, get, post},
 };
 
-use super::{envelope, ops, openai, text};
+use super::{envelope, openai, ops, text};
 use crate::state::AppState;
 
 /// Everything but the pages.

@@ -9,9 +9,9 @@ pub mod error;
 pub mod input;
 pub mod openai;
 pub mod sse;
-pub mod transport;
 #[cfg(test)]
 mod testing;
+pub mod transport;
 pub mod wire;
 
 use std::{fmt, sync::Arc, time::Duration};

@@ -66,12 +66,7 @@ impl Transport {
 
     /// Sends a request and waits for the headers of its answer, at most until `deadline`.
     pub async fn send(&self, request: UpstreamRequest, deadline: Instant) -> Result<Upstream, ProviderError> {
-        let call = self
-            .client
-            .request(request.method, &request.url)
-            .headers(request.headers)
-            .body(request.body)
-            .send();
+        let call = self.client.request(request.method, &request.url).headers(request.headers).body(request.body).send();
         let until = deadline.min(Instant::now() + self.limits.first_byte);
         let answer = timeout_at(until, call)
             .await
@@ -144,7 +139,10 @@ fn failed_to_send(error: &reqwest::Error) -> ProviderError {
         return ProviderError::new(ErrorClass::Timeout, "the provider did not answer in time");
     }
     if error.is_builder() {
-        return ProviderError::new(ErrorClass::Invalid, format!("the provider's address is not usable: {}", reason(error)));
+        return ProviderError::new(
+            ErrorClass::Invalid,
+            format!("the provider's address is not usable: {}", reason(error)),
+        );
     }
     ProviderError::new(ErrorClass::Truncated, format!("the connection to the provider broke: {}", reason(error)))
 }

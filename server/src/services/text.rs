@@ -76,7 +76,8 @@ pub fn prepare(
 
 fn chat(prompt: String, options: TextOptions, template: &PromptTemplate, takes_sampling: bool) -> ChatRequest {
     let text = |text: &str| vec![Part::Text(text.to_owned())];
-    let system = options.system_prompt.as_deref().or(template.system_prompt.as_deref()).filter(|s| !s.trim().is_empty());
+    let system =
+        options.system_prompt.as_deref().or(template.system_prompt.as_deref()).filter(|s| !s.trim().is_empty());
     let prompt = match template.user_prompt_wrapper.as_deref().filter(|wrapper| wrapper.contains("{user_prompt}")) {
         Some(wrapper) => wrapper.replace("{user_prompt}", &prompt),
         None => prompt,
@@ -88,10 +89,16 @@ fn chat(prompt: String, options: TextOptions, template: &PromptTemplate, takes_s
     }
     let default = |value: f64| takes_sampling.then_some(value);
     ChatRequest {
-        messages: system.map(|system| Message::System(text(system))).into_iter().chain([Message::User(text(&prompt))]).collect(),
+        messages: system
+            .map(|system| Message::System(text(system)))
+            .into_iter()
+            .chain([Message::User(text(&prompt))])
+            .collect(),
         params: Params {
             max_tokens: Some(options.max_tokens.or(template.default_max_tokens).unwrap_or(DEFAULT_MAX_TOKENS)),
-            temperature: options.temperature.or_else(|| default(template.default_temperature.unwrap_or(DEFAULT_TEMPERATURE))),
+            temperature: options
+                .temperature
+                .or_else(|| default(template.default_temperature.unwrap_or(DEFAULT_TEMPERATURE))),
             top_p: options.top_p.or_else(|| default(DEFAULT_TOP_P)),
             top_k: options.top_k,
             seed: options.seed,
@@ -139,7 +146,10 @@ mod tests {
         };
         let request = chat("Hi".into(), options, &template, false);
         assert_eq!(request.messages[0], Message::System(vec![Part::Text("B".into())]));
-        assert_eq!((request.params.max_tokens, request.params.temperature, request.params.top_p), (Some(3), Some(1.5), None));
+        assert_eq!(
+            (request.params.max_tokens, request.params.temperature, request.params.top_p),
+            (Some(3), Some(1.5), None)
+        );
         assert_eq!(request.params.stop, ["x"]);
     }
 }

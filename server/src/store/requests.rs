@@ -99,6 +99,8 @@ pub struct RequestFilter {
     pub project_id: Option<String>,
     pub user_id: Option<String>,
     pub key_id: Option<String>,
+    /// Calls made with an API key, or those made without one.
+    pub by_key: Option<bool>,
     pub surface: Option<String>,
     pub status: Option<String>,
     /// The model that was asked for or the one that answered.
@@ -109,6 +111,18 @@ pub struct RequestFilter {
     pub from_us: Option<i64>,
     /// Calls that arrived before this time.
     pub until_us: Option<i64>,
+}
+
+/// What an instance did since some time.
+#[derive(Debug, Clone, PartialEq, sqlx::FromRow)]
+pub struct RequestTotalRow {
+    pub requests: i64,
+    pub failed: i64,
+    pub input_tokens: i64,
+    pub output_tokens: i64,
+    pub cost_micro_usd: i64,
+    /// Mean over the completed calls; none when there was none.
+    pub mean_latency_us: Option<i64>,
 }
 
 /// Usage of one instance, key and model over a span of time.
@@ -154,6 +168,14 @@ const GET: &str = concat!("SELECT ", log_columns!(), " FROM request_log WHERE re
 const LIST: &str = concat!("SELECT ", log_columns!(), " FROM request_log WHERE 1 = 1");
 const CONTENTS: &str =
     concat!("SELECT ", content_columns!(), " FROM request_contents WHERE request_id = $1 AND expires_us > $2");
+// Postgres makes NUMERIC of a sum of BIGINT, so it is cast back.
+const TOTALS: &str = "SELECT COUNT(*) AS requests,
+    CAST(COALESCE(SUM(CASE WHEN status = 'failed' THEN 1 ELSE 0 END), 0) AS BIGINT) AS failed,
+    CAST(COALESCE(SUM(input_tokens), 0) AS BIGINT) AS input_tokens,
+    CAST(COALESCE(SUM(output_tokens), 0) AS BIGINT) AS output_tokens,
+    CAST(COALESCE(SUM(cost_micro_usd), 0) AS BIGINT) AS cost_micro_usd,
+    CAST(AVG(CASE WHEN status = 'completed' THEN latency_us END) AS BIGINT) AS mean_latency_us
+    FROM request_log WHERE instance_id = $1 AND created_us >= $2";
 const USAGE_TOTALS: &str = "SELECT instance_id, key_id, user_id, project_id, provider, model, COUNT(*) AS requests,
       CAST(SUM(input_tokens) AS BIGINT) AS input_tokens, CAST(SUM(output_tokens) AS BIGINT) AS output_tokens,
       CAST(SUM(cached_tokens) AS BIGINT) AS cached_tokens, CAST(SUM(tokens_used) AS BIGINT) AS tokens_used,
@@ -301,6 +323,11 @@ impl Db {
                 Some(status) => _ = list.push(" AND status = ").push_bind(status),
                 None => {}
             }
+            match filter.by_key {
+                Some(true) => _ = list.push(" AND key_id IS NOT NULL"),
+                Some(false) => _ = list.push(" AND key_id IS NULL"),
+                None => {}
+            }
             if let Some(model) = &filter.model {
                 list.push(" AND (model_used = ").push_bind(model);
                 list.push(" OR model_asked = ").push_bind(model).push(")");
@@ -318,6 +345,11 @@ impl Db {
             list.push(" ORDER BY created_us DESC, request_id DESC LIMIT ").push_bind(page.limit);
             list.build_query_as().fetch_all(c).await
         })?)
+    }
+
+    /// Totals of an instance since a time.
+    pub async fn request_totals(&self, instance_id: &str, from_us: i64) -> Result<RequestTotalRow, StoreError> {
+        Ok(db!(self, |c| sqlx::query_as(TOTALS).bind(instance_id).bind(from_us).fetch_one(c).await)?)
     }
 
     /// Usage from a time to before another, per instance, key and model; of one instance or of all.

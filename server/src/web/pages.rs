@@ -47,7 +47,8 @@ pub async fn run_text(
         return Redirect::to("/test/text").into_response();
     }
     let snapshot = state.catalog.snapshot();
-    let found = snapshot.users.get(&caller.user_id).map(|user| state.identity.in_instance(user, Some(&caller.instance_id)));
+    let found =
+        snapshot.users.get(&caller.user_id).map(|user| state.identity.in_instance(user, Some(&caller.instance_id)));
     let Some(Ok(caller)) = found else {
         return Redirect::to("/sign-in?next=/test/text").into_response();
     };

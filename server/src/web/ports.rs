@@ -52,9 +52,10 @@ impl Pages {
 /// What a person may read of an error; the rest goes to the log.
 fn outward(error: IdentityError, request_id: &str) -> AppError {
     match error {
-        IdentityError::WrongPassword => {
-            AppError::Invalid { field: "password".to_owned(), message: "The e-mail address or the password is wrong.".to_owned() }
-        }
+        IdentityError::WrongPassword => AppError::Invalid {
+            field: "password".to_owned(),
+            message: "The e-mail address or the password is wrong.".to_owned(),
+        },
         IdentityError::Password(message) => AppError::Invalid { field: "password".to_owned(), message },
         IdentityError::Invalid { field, message } => AppError::Invalid { field: field.to_owned(), message },
         IdentityError::TooManyTries(wait) => AppError::TooMany { retry_after_s: wait.as_secs().max(1) },
@@ -65,7 +66,9 @@ fn outward(error: IdentityError, request_id: &str) -> AppError {
         IdentityError::NoKey | IdentityError::BadKey | IdentityError::ExpiredKey | IdentityError::TestKey => {
             AppError::Unauthorized
         }
-        IdentityError::Busy => AppError::Unavailable { message: "The server is busy. Try again in a moment.".to_owned() },
+        IdentityError::Busy => {
+            AppError::Unavailable { message: "The server is busy. Try again in a moment.".to_owned() }
+        }
         IdentityError::Store(error) => match error {
             StoreError::Unavailable(_) => {
                 tracing::error!(%error, request_id, "the database is away");
@@ -84,12 +87,8 @@ impl ports::Account for Pages {
     async fn me(&self, caller: &Caller) -> Result<Me, AppError> {
         let snapshot = self.state.catalog.snapshot();
         let user = self.user(&snapshot, caller)?;
-        let has_password = self
-            .state
-            .identity
-            .has_password(&user.id)
-            .await
-            .map_err(|error| outward(error, &caller.request_id))?;
+        let has_password =
+            self.state.identity.has_password(&user.id).await.map_err(|error| outward(error, &caller.request_id))?;
         let mut instances: Vec<InstanceRef> = identity::usable_instances(&snapshot, &user)
             .iter()
             .map(|instance| InstanceRef {
@@ -144,8 +143,12 @@ impl ports::Catalog for Pages {
             .filter(|model| capability.as_ref().is_none_or(|wanted| model.can(wanted)))
             .collect();
         models.sort_by(|a, b| {
-            (a.provider.sort, &a.provider.id, &a.display_name, &a.id)
-                .cmp(&(b.provider.sort, &b.provider.id, &b.display_name, &b.id))
+            (a.provider.sort, &a.provider.id, &a.display_name, &a.id).cmp(&(
+                b.provider.sort,
+                &b.provider.id,
+                &b.display_name,
+                &b.id,
+            ))
         });
         Ok(models.into_iter().map(|model| self.card(&snapshot, model, caller)).collect())
     }
@@ -168,8 +171,8 @@ impl Pages {
             aliases,
             context: model.context,
             max_output: model.max_output.map(u64::from),
-            input_price: model.pricing.input_per_million(),
-            output_price: model.pricing.output_per_million(),
+            input_price: model.pricing.input.map(|price| price.usd()),
+            output_price: model.pricing.output.map(|price| price.usd()),
             supports: model.supports.clone(),
             lacks: model.lacks.to_vec(),
             simulated: available.as_ref().is_ok_and(|simulated| *simulated),
@@ -194,7 +197,8 @@ impl Pages {
                     ProviderState::Credential
                 } else if !provider.needs_credential() {
                     ProviderState::Local
-                } else if self.state.gateway.simulator().is_some() && crate::sandbox::base_path(&provider.id).is_some() {
+                } else if self.state.gateway.simulator().is_some() && crate::sandbox::base_path(&provider.id).is_some()
+                {
                     ProviderState::Simulated
                 } else {
                     ProviderState::Missing
@@ -224,10 +228,7 @@ impl ports::Home for Pages {
         let now_us = self.state.clock.now_us();
         let db = &self.state.db;
         let totals = db.request_totals(&caller.instance_id, now_us - DAY_US).await.map_err(&failed)?;
-        let recent = db
-            .list_requests(&in_instance(caller), &store::Page::first(8))
-            .await
-            .map_err(&failed)?;
+        let recent = db.list_requests(&in_instance(caller), &store::Page::first(8)).await.map_err(&failed)?;
         let first_of = |by_key: bool| {
             let filter = RequestFilter { by_key: Some(by_key), ..in_organization(caller) };
             async move { db.list_requests(&filter, &store::Page::first(1)).await.map(|rows| !rows.is_empty()) }
@@ -290,8 +291,7 @@ impl ports::Runs for Pages {
         };
         // One more than asked tells whether there is a next page.
         let page = store::Page { after, limit: i64::from(limit) + 1 };
-        let mut rows =
-            self.state.db.list_requests(&wanted, &page).await.map_err(Self::failed(&caller.request_id))?;
+        let mut rows = self.state.db.list_requests(&wanted, &page).await.map_err(Self::failed(&caller.request_id))?;
         let has_more = rows.len() > limit as usize;
         rows.truncate(limit as usize);
         let next = rows.last().filter(|_| has_more).map(|last| format!("{}.{}", last.created_us, last.request_id));

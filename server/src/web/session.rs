@@ -65,11 +65,7 @@ async fn find_caller(state: &AppState, cookies: &str, request_id: &str) -> Optio
         .inspect_err(|error| tracing::warn!(%error, request_id, "a session could not be checked"))
         .ok()??;
     let chosen = cookies.split(';').find_map(|pair| pair.trim().strip_prefix(INSTANCE_COOKIE)?.strip_prefix('='));
-    let found = state
-        .identity
-        .in_instance(&user, chosen)
-        .or_else(|_| state.identity.in_instance(&user, None))
-        .ok();
+    let found = state.identity.in_instance(&user, chosen).or_else(|_| state.identity.in_instance(&user, None)).ok();
     Some(Caller {
         user_id: user.id.clone(),
         org_id: user.org_id.clone(),

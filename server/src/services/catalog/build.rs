@@ -126,7 +126,11 @@ pub fn snapshot(rows: Configuration, environment: &Environment) -> Snapshot {
             .into_iter()
             .filter_map(|row| {
                 let Some(provider) = providers.get(&row.provider_id) else {
-                    tracing::error!(model = row.model_id, provider = row.provider_id, "model left out: no such provider");
+                    tracing::error!(
+                        model = row.model_id,
+                        provider = row.provider_id,
+                        "model left out: no such provider"
+                    );
                     return None;
                 };
                 Some((row.model_id.clone(), Arc::new(model(row, provider.clone()))))

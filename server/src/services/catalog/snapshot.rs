@@ -204,7 +204,8 @@ impl Snapshot {
     pub fn instance(&self, name: &str, org_id: Option<&str>) -> Option<&Arc<Instance>> {
         let name = if name == "default" { &self.default_instance } else { name };
         self.instances.get(name).or_else(|| {
-            let mut named = self.instances.values().filter(|i| i.name == name && org_id.is_none_or(|org| i.org_id == org));
+            let mut named =
+                self.instances.values().filter(|i| i.name == name && org_id.is_none_or(|org| i.org_id == org));
             let found = named.next()?;
             named.next().is_none().then_some(found)
         })

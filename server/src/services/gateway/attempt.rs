@@ -12,8 +12,8 @@ use tokio::time::Instant as Deadline;
 
 use super::{Gateway, GatewayError, resolve::Plan};
 use crate::providers::{
-    ChatChunk, ChatDecoder, ChatInput, Completion, ErrorClass, Parsed, ProviderError, UpstreamRequest,
-    sse::SseParser, transport::Upstream,
+    ChatChunk, ChatDecoder, ChatInput, Completion, ErrorClass, Parsed, ProviderError, UpstreamRequest, sse::SseParser,
+    transport::Upstream,
 };
 
 /// One try, for the record.

@@ -61,7 +61,8 @@ impl Limiter {
             let window = windows.entry(limit.scope.clone()).or_default();
             window.forget_before(second - WINDOW_S);
             let (calls, used) = window.totals();
-            let wait = window.seconds.front().map_or(1, |(oldest, ..)| (oldest + WINDOW_S - second).max(1)).unsigned_abs();
+            let wait =
+                window.seconds.front().map_or(1, |(oldest, ..)| (oldest + WINDOW_S - second).max(1)).unsigned_abs();
             let over = if calls >= limit.requests {
                 Some((format!("{} requests per minute", limit.requests), wait))
             } else if limit.tokens.is_some_and(|most| used >= most) {
