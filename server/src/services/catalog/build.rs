@@ -125,7 +125,8 @@ pub fn snapshot(rows: Configuration, environment: &Environment) -> Snapshot {
             .models
             .into_iter()
             .filter_map(|row| {
-                let Some(provider) = providers.get(&row.provider_id) else {
+                let known = providers.get(&row.provider_id);
+                let Some(provider) = known.or_else(|| providers.get(provider_aliases.get(&row.provider_id)?)) else {
                     tracing::error!(
                         model = row.model_id,
                         provider = row.provider_id,

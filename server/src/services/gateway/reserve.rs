@@ -83,7 +83,8 @@ impl Limiter {
             }
             let left = limit.requests - calls - 1;
             if headroom.is_none_or(|(_, least, _)| left < least) {
-                headroom = Some((limit.requests, left, wait));
+                // This call is the newest; when it leaves the window, the limit is whole.
+                headroom = Some((limit.requests, left, WINDOW_S.unsigned_abs()));
             }
         }
         let scopes: Vec<Scope> = limits.into_iter().map(|limit| limit.scope).collect();
