@@ -1,3 +1,6 @@
 //! A folder per area, a file per screen.
 
+pub mod account;
 pub mod home;
+pub mod not_found;
+pub mod sign_in;
