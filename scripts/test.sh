@@ -19,10 +19,9 @@ fmt() { cargo fmt --all --check; }
 
 clippy() {
     # One call for both packages, so that `app` is built with the features that the server gives it.
-    cargo clippy -p server -p app --all-targets -- -D warnings
+    cargo clippy -p server -p app -p bench --all-targets -- -D warnings
     # Where and how cargo-leptos builds it.
     cargo clippy -p frontend --target wasm32-unknown-unknown --target-dir "$CARGO_TARGET_DIR/front" -- -D warnings
-    [ ! -f bench/Cargo.toml ] || cargo clippy -p bench --all-targets -- -D warnings
 }
 
 unit() {
@@ -30,10 +29,10 @@ unit() {
     export TEST_POSTGRES_URL
     note "PostgreSQL: $TEST_POSTGRES_URL"
     if cargo nextest --version >/dev/null 2>&1; then
-        cargo nextest run -p server -p app 2>&1 | tee "$RUN/unit.log"
-        cargo test -q --doc -p server -p app
+        cargo nextest run -p server -p app -p bench 2>&1 | tee "$RUN/unit.log"
+        cargo test -q --doc -p server -p app -p bench
     else
-        cargo test -p server -p app 2>&1 | tee "$RUN/unit.log"
+        cargo test -p server -p app -p bench 2>&1 | tee "$RUN/unit.log"
     fi
     scripts/postgres.sh stop "$RUN/postgres"
     {
