@@ -4,13 +4,14 @@
 #   fmt     format
 #   clippy  lints of the server, of the pages as the server compiles them, and of the browser's half
 #   unit    unit and integration tests, on SQLite and on a PostgreSQL started for the purpose
-#   browser the debug build, official SDKs and the browser tests against it
+#   wasm    the debug build of both halves
+#   browser official SDKs and the browser tests against it
 #
 # Stops at the first stage that fails. The last line says what passed.
 source "$(dirname "$0")/env.sh"
 source scripts/servers.sh
 
-ALL='fmt clippy unit browser'
+ALL='fmt clippy unit wasm browser'
 STAGES=${*:-$ALL}
 BEGAN=$SECONDS
 PASSED=''
@@ -37,9 +38,11 @@ unit() {
     scripts/postgres.sh stop "$RUN/postgres"
     {
         sed -nE 's/.*Summary .* ([0-9]+) passed.*/\1/p; s/^test result: ok\. ([0-9]+) passed.*/\1/p' "$RUN/unit.log" |
-            awk '{ n += $1 } END { print n + 0 " tests on SQLite and PostgreSQL" }'
+            awk '{ n += $1 } END { print n + 0 " Rust tests, SQLite and PostgreSQL" }'
     } >"$RUN/unit.sum"
 }
+
+wasm() { scripts/build.sh debug >/dev/null; }
 
 browser() {
     end2end/run.sh 2>&1 | tee "$RUN/browser.log"
@@ -52,7 +55,7 @@ for stage in $STAGES; do
 done
 
 need=check
-case " $STAGES " in *" unit "* | *" browser "*) need=test ;; esac
+case " $STAGES " in *" unit "* | *" wasm "* | *" browser "*) need=test ;; esac
 scripts/setup.sh "$need"
 export CARGO_TERM_PROGRESS_WHEN=${CARGO_TERM_PROGRESS_WHEN:-auto}
 
