@@ -183,6 +183,7 @@ fn provider(row: ProviderRow, environment: &Environment) -> Provider {
         auth,
         headers: headers.into(),
         environment_key,
+        environment_names: strings(&row.credential["env"]).collect(),
         is_active: row.is_active,
         sort: row.sort,
     }
