@@ -1,3 +1,4 @@
 //! A folder per area, a file per screen.
 
 pub mod home;
+pub mod test;

@@ -1,0 +1,4 @@
+//! Consoles to try a model by hand.
+
+mod markdown;
+mod text;

@@ -1,0 +1,5 @@
+//! The text console.
+
+mod params;
+mod request;
+mod snippets;
