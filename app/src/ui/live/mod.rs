@@ -3,9 +3,10 @@
 //! * `sse`: the event-stream format (pure).
 //! * `chat`: what a chat answer says, whole or piece by piece (pure).
 //! * `failure`: why there is no (whole) answer, in words a person can act on (pure).
-//! * `fetch`: the call itself; only ever runs in a browser.
+//! * `fetch` and `clock`: the call itself, and the time it takes; only ever run in a browser.
 
 pub mod chat;
+pub mod clock;
 pub mod failure;
 pub mod fetch;
 pub mod sse;

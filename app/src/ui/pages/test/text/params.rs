@@ -3,10 +3,11 @@
 
 use std::collections::BTreeMap;
 
+use leptos::prelude::*;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::types::ModelCard;
+use crate::{types::ModelCard, ui::kit::format::count};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -75,7 +76,7 @@ impl Param {
     pub fn default_text(self, model: Option<&ModelCard>) -> String {
         match self {
             Self::MaxTokens => match model.and_then(|model| model.max_output) {
-                Some(most) => format!("Not set: up to the model's {}", grouped(most)),
+                Some(most) => format!("Not set: up to the model's {}", count(most)),
                 None => "Not set: the model decides".to_owned(),
             },
             Self::Temperature | Self::TopP => "Not set: the model's default".to_owned(),
@@ -139,7 +140,7 @@ impl Param {
                 match typed.parse::<u64>() {
                     Ok(tokens) if (1..=most).contains(&tokens) => Ok(tokens.to_string()),
                     _ if most == u64::from(u32::MAX) => Err("A whole number, at least 1.".to_owned()),
-                    _ => Err(format!("A whole number from 1 to {}.", grouped(most))),
+                    _ => Err(format!("A whole number from 1 to {}.", count(most))),
                 }
             }
             Self::Temperature => number(typed, 2.0).ok_or_else(|| "A number from 0 to 2.".to_owned()),
@@ -271,17 +272,37 @@ impl Params {
     }
 }
 
-/// A whole number with thin groups: 128,000.
-pub fn grouped(number: u64) -> String {
-    let digits = number.to_string();
-    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
-    for (at, digit) in digits.chars().enumerate() {
-        if at > 0 && (digits.len() - at) % 3 == 0 {
-            text.push(',');
-        }
-        text.push(digit);
+/// The fields a person types into, one per parameter.
+#[derive(Debug, Clone, Copy)]
+pub struct Inputs([RwSignal<String>; Param::ALL.len()]);
+
+impl Inputs {
+    pub fn new() -> Self {
+        Self(std::array::from_fn(|_| RwSignal::default()))
     }
-    text
+
+    pub fn of(self, param: Param) -> RwSignal<String> {
+        self.0[param as usize]
+    }
+
+    /// What is set now.
+    pub fn get(self) -> Params {
+        let mut params = Params::default();
+        for param in Param::ALL {
+            self.of(param).with(|typed| params.set(param, typed.as_str()));
+        }
+        params
+    }
+
+    /// Shows these; what they do not set becomes empty.
+    pub fn show(self, params: &Params) {
+        for param in Param::ALL {
+            let typed = params.get(param);
+            if self.of(param).with_untracked(|now| now != typed) {
+                self.of(param).set(typed.to_owned());
+            }
+        }
+    }
 }
 
 fn has(list: &[String], name: &str) -> bool {
@@ -430,10 +451,5 @@ pub mod tests {
         let shared = params(&[(Param::Temperature, "1"), (Param::Seed, "1")]);
         let own = params(&[(Param::Temperature, "0")]);
         assert_eq!(shared.with(&own), params(&[(Param::Temperature, "0"), (Param::Seed, "1")]));
-    }
-
-    #[test]
-    fn numbers_are_grouped() {
-        assert_eq!([7, 999, 1_000, 1_234_567].map(grouped), ["7", "999", "1,000", "1,234,567"]);
     }
 }
