@@ -1,6 +1,7 @@
 //! Everything a person sees.
 
 mod app;
+pub mod kit;
 pub mod live;
 pub mod pages;
 mod shell;
