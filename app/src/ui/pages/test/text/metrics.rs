@@ -75,9 +75,10 @@ pub fn Metrics(#[prop(into)] facts: Signal<Facts>) -> impl IntoView {
                 request_id
                     .get()
                     .map(|id| {
+                        let title = id.clone();
                         let short = id.get(id.len().saturating_sub(8)..).unwrap_or(&id).to_owned();
                         view! {
-                            <span class="inline-flex items-center gap-1" title=id.clone()>
+                            <span class="inline-flex items-center gap-1" title=title>
                                 <span>"request "<code>{format!("…{short}")}</code></span>
                                 <CopyButton text=id label="Copy request id" compact=true size=ButtonSize::Small />
                             </span>

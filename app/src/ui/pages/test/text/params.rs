@@ -25,10 +25,9 @@ pub enum Param {
 /// How a parameter is entered.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Field {
-    /// A number: smallest, largest (if any) and step, as an input element wants them.
-    Number { min: &'static str, max: Option<String>, step: &'static str },
+    Number { whole: bool },
     /// Several lines, with this many to start with.
-    Lines { rows: u32 },
+    Lines { rows: u16, code: bool },
     /// One of these: value and label.
     Choice(Vec<(&'static str, &'static str)>),
 }
@@ -79,7 +78,8 @@ impl Param {
                 Some(most) => format!("Not set: up to the model's {}", count(most)),
                 None => "Not set: the model decides".to_owned(),
             },
-            Self::Temperature | Self::TopP => "Not set: the model's default".to_owned(),
+            Self::Temperature => "0 to 2. Not set: the model's default".to_owned(),
+            Self::TopP => "0 to 1. Not set: the model's default".to_owned(),
             Self::Stop => "One per line, at most four; \\n stands for a line break".to_owned(),
             Self::Seed => "Not set: each answer differs".to_owned(),
             Self::ReasoningEffort => "Not set: the model decides".to_owned(),
@@ -90,15 +90,10 @@ impl Param {
 
     pub fn field(self, model: Option<&ModelCard>) -> Field {
         match self {
-            Self::MaxTokens => {
-                let max = model.and_then(|model| model.max_output).map(|most| most.to_string());
-                Field::Number { min: "1", max, step: "1" }
-            }
-            Self::Temperature => Field::Number { min: "0", max: Some("2".to_owned()), step: "0.1" },
-            Self::TopP => Field::Number { min: "0", max: Some("1".to_owned()), step: "0.05" },
-            Self::Seed => Field::Number { min: "", max: None, step: "1" },
-            Self::Stop => Field::Lines { rows: 2 },
-            Self::JsonSchema => Field::Lines { rows: 6 },
+            Self::MaxTokens | Self::Seed => Field::Number { whole: true },
+            Self::Temperature | Self::TopP => Field::Number { whole: false },
+            Self::Stop => Field::Lines { rows: 2, code: true },
+            Self::JsonSchema => Field::Lines { rows: 6, code: true },
             Self::ReasoningEffort => {
                 let mut choices = vec![("minimal", "Minimal"), ("low", "Low"), ("medium", "Medium"), ("high", "High")];
                 if model.is_some_and(|model| has(&model.lacks, "minimal_reasoning_effort")) {

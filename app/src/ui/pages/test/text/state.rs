@@ -120,6 +120,19 @@ impl Console {
         self.request_for(lane, &self.with_composer())
     }
 
+    /// The same for a snippet, which shows an example where nothing was written.
+    pub fn request_or_example(self, lane: Lane) -> Result<ChatRequest, NotReady> {
+        match self.request(lane) {
+            Err(NotReady::NoMessage) => self.request_for(lane, &[Message::user("Hello!")]),
+            Err(NotReady::NothingToAnswer) => {
+                let mut messages = self.with_composer();
+                messages.push(Message::user("Go on."));
+                self.request_for(lane, &messages)
+            }
+            other => other,
+        }
+    }
+
     fn request_for(self, lane: Lane, messages: &[Message]) -> Result<ChatRequest, NotReady> {
         let params = self.params.get().with(&lane.params.get());
         let stream = !self.buffered.get();
@@ -266,6 +279,17 @@ impl Console {
         if self.open.with_untracked(|open| open.len() > 1) {
             self.lane(place).clear();
             self.open.update(|open| open.retain(|known| *known != place));
+        }
+    }
+
+    /// Opens a lane for each of these models, in this order.
+    pub fn show_models(self, models: &[String]) {
+        if models.is_empty() {
+            return;
+        }
+        self.open.set((0..models.len().min(LANES)).collect());
+        for (place, model) in models.iter().enumerate().take(LANES) {
+            self.lane(place).model.set(model.clone());
         }
     }
 
