@@ -93,10 +93,13 @@ pub fn Input(
     #[prop(optional, into)]
     label: Option<String>,
     #[prop(optional)] autofocus: bool,
+    /// Required without saying so in the label: where every field is.
+    #[prop(optional)]
+    required: bool,
     #[prop(optional)] minlength: Option<u16>,
     #[prop(optional)] node_ref: NodeRef<html::Input>,
 ) -> impl IntoView {
-    let FieldWiring { id, described_by, invalid, required } = FieldWiring::around(id);
+    let FieldWiring { id, described_by, invalid, required: marked } = FieldWiring::around(id);
     let input = view! {
         <input
             node_ref=node_ref
@@ -110,7 +113,7 @@ pub fn Input(
             aria-label=label
             aria-describedby=move || described_by.get()
             aria-invalid=move || invalid.get().then_some("true")
-            required=required
+            required=required || marked
             minlength=minlength
             autofocus=autofocus
         />

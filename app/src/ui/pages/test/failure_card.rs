@@ -17,7 +17,9 @@ pub fn FailureCard(error: ApiError, #[prop(into)] retry: Callback<()>) -> impl I
     // Counts down only in the browser; the first render says the whole time.
     let left = RwSignal::new(error.retry_after_s.unwrap_or(0));
     Effect::new(move |_| {
-        let tick = move || drop(left.try_update(|left| *left = left.saturating_sub(1)));
+        let tick = move || {
+            let _ = left.try_update(|left| *left = left.saturating_sub(1));
+        };
         if let Ok(timer) = set_interval_with_handle(tick, Duration::from_secs(1)) {
             on_cleanup(move || timer.clear());
         }

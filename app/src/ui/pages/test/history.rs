@@ -7,9 +7,13 @@ use leptos_router::params::ParamsMap;
 use super::run_view::RunView;
 use crate::{
     api,
-    types::{Page, RunFilter, RunSummary},
-    ui::kit::{
-        Badge, Button, ButtonSize, Dialog, DialogSide, EmptyState, Glyph, Icon, LinkButton, Load, Time, Tone, format, use_toasts,
+    types::{self, RunFilter, RunSummary},
+    ui::{
+        kit::{
+            Badge, Button, ButtonSize, Dialog, DialogSide, EmptyState, Glyph, Icon, LinkButton, Load, Time, Tone,
+            format, use_toasts,
+        },
+        layout::Page,
     },
 };
 
@@ -101,7 +105,7 @@ pub fn HistoryPage() -> impl IntoView {
     });
     let draw = move |page| view! { <RunList page filter=asked.get_untracked().filter() link=row more /> };
     view! {
-        <h1>"History"</h1>
+        <Page title="History" lead="Calls that were made before, newest first." wide=true>
         <div class="flex flex-wrap items-center gap-x-4 gap-y-2">
             <Choice
                 label="Where from"
@@ -163,6 +167,7 @@ pub fn HistoryPage() -> impl IntoView {
                     })
             }}
         </div>
+        </Page>
     }
 }
 
@@ -207,7 +212,7 @@ fn Choice(
 /// A page of calls and, on demand, the following ones. `more` is where the following page stands by itself.
 #[component]
 fn RunList<L>(
-    page: Page<RunSummary>,
+    page: types::Page<RunSummary>,
     filter: RunFilter,
     link: L,
     #[prop(optional, into)] more: Option<Callback<String, String>>,

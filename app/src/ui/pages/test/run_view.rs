@@ -4,7 +4,12 @@ use leptos::prelude::*;
 
 use super::{
     history::StatusMark,
-    text::{facts::Facts, metrics::Metrics, prose::Prose, request::{Restored, Role}},
+    text::{
+        facts::Facts,
+        metrics::Metrics,
+        prose::Prose,
+        request::{Restored, Role},
+    },
 };
 use crate::{
     types::{Attempt, RunDetail},

@@ -159,17 +159,18 @@ fn State(lane: Lane) -> impl IntoView {
         Phase::Cut => "cut",
         _ => "",
     });
-    let time = move || view! { <span class="tabular-nums">{move || format::duration(lane.elapsed.get() as i64)}</span> };
+    let time =
+        move || view! { <span class="tabular-nums">{move || format::duration(lane.elapsed.get() as i64)}</span> };
     move || match phase.get() {
-        "waiting" => view! { <span class="text-sm text-muted">"Waiting for the first token · " {time()}</span> }.into_any(),
+        "waiting" => {
+            view! { <span class="text-sm text-muted">"Waiting for the first token · " {time()}</span> }.into_any()
+        }
         "streaming" => view! { <span class="text-sm text-muted">"Writing · " {time()}</span> }.into_any(),
         "stopped" => view! { <Badge tone=Tone::Warn icon=Glyph::Stop>"stopped"</Badge> }.into_any(),
-        "cut" => {
-            view! {
-                <Badge tone=Tone::Bad icon=Glyph::Warning>"the answer was cut off"</Badge>
-            }
-                .into_any()
+        "cut" => view! {
+            <Badge tone=Tone::Bad icon=Glyph::Warning>"the answer was cut off"</Badge>
         }
+        .into_any(),
         _ => ().into_any(),
     }
 }

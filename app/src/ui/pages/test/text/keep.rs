@@ -24,7 +24,13 @@ impl Asked {
     pub fn read(query: &ParamsMap) -> Self {
         let models = query.get("model").unwrap_or_default();
         Self {
-            models: models.split(',').map(str::trim).filter(|name| !name.is_empty()).take(super::state::LANES).map(str::to_owned).collect(),
+            models: models
+                .split(',')
+                .map(str::trim)
+                .filter(|name| !name.is_empty())
+                .take(super::state::LANES)
+                .map(str::to_owned)
+                .collect(),
             run: query.get("run").filter(|run| !run.is_empty()),
         }
     }
@@ -32,7 +38,13 @@ impl Asked {
 
 /// Restores the draft once the page is alive, and from then on keeps address and draft in step with the console.
 /// `loaded` tells whether the run that the address asked for is already shown; `user` keeps drafts of people apart.
-pub fn remember(console: Console, asked: Asked, loaded: bool, user: Option<String>, problem: RwSignal<Option<AppError>>) {
+pub fn remember(
+    console: Console,
+    asked: Asked,
+    loaded: bool,
+    user: Option<String>,
+    problem: RwSignal<Option<AppError>>,
+) {
     let ready = RwSignal::new(false);
     // The run that the address names, as far as the console has dealt with it.
     let known = StoredValue::new(asked.run.clone());

@@ -68,10 +68,6 @@ impl Said {
         let from = self.closed.last().copied().unwrap_or_default();
         self.closed.extend(markdown::closed_blocks(&self.text, from));
     }
-
-    pub fn is_empty(&self) -> bool {
-        self.text.is_empty() && self.thinking.is_empty() && self.refusal.is_empty() && self.tool_calls.is_empty()
-    }
 }
 
 fn append(to: &mut String, all: &str) {
@@ -182,7 +178,9 @@ impl Lane {
         self.phase.set(Phase::Waiting);
         self.elapsed.set(0.0);
         let started = now_ms();
-        let tick = move || drop(self.elapsed.try_set((now_ms() - started) * 1e3));
+        let tick = move || {
+            let _ = self.elapsed.try_set((now_ms() - started) * 1e3);
+        };
         let ticker = set_interval_with_handle(tick, std::time::Duration::from_millis(100)).ok();
         self.ticker.set_value(ticker);
     }

@@ -1,6 +1,7 @@
 //! The conversation as a list that can be changed: edit, add, remove, reorder, and who said it.
 
 use leptos::{ev, html, prelude::*};
+use wasm_bindgen::JsCast;
 
 use super::{
     prose::Prose,
@@ -59,6 +60,7 @@ fn MessageView(console: Console, entry: Entry) -> impl IntoView {
                         label=Signal::derive(move || format!("Edit message {}", number()))
                         size=ButtonSize::Small
                         on_click=move |_| console.editing.set(Some(key))
+                        attr:id=format!("message-edit-{key}")
                     />
                     <IconButton
                         icon=match role {
@@ -72,27 +74,42 @@ fn MessageView(console: Console, entry: Entry) -> impl IntoView {
                             })
                         })
                         size=ButtonSize::Small
-                        on_click=move |_| console.swap_role(key)
+                        on_click=move |_| {
+                            console.swap_role(key);
+                            refocus(format!("message-role-{key}"));
+                        }
+                        attr:id=format!("message-role-{key}")
                     />
                     <IconButton
                         icon=Glyph::ArrowUp
                         label=Signal::derive(move || format!("Move message {} up", number()))
                         size=ButtonSize::Small
                         disabled=Signal::derive(move || number() == 1)
-                        on_click=move |_| console.shift(key, -1)
+                        on_click=move |_| {
+                            console.shift(key, -1);
+                            refocus(format!("message-up-{key}"));
+                        }
+                        attr:id=format!("message-up-{key}")
                     />
                     <IconButton
                         icon=Glyph::ArrowDown
                         label=Signal::derive(move || format!("Move message {} down", number()))
                         size=ButtonSize::Small
                         disabled=Signal::derive(move || { let (at, all) = place.get(); at == all })
-                        on_click=move |_| console.shift(key, 1)
+                        on_click=move |_| {
+                            console.shift(key, 1);
+                            refocus(format!("message-down-{key}"));
+                        }
+                        attr:id=format!("message-down-{key}")
                     />
                     <IconButton
                         icon=Glyph::Trash
                         label=Signal::derive(move || format!("Remove message {}", number()))
                         size=ButtonSize::Small
-                        on_click=move |_| console.remove(key)
+                        on_click=move |_| {
+                            console.remove(key);
+                            refocus("composer".to_owned());
+                        }
                     />
                 </span>
             </div>
@@ -109,6 +126,17 @@ fn MessageView(console: Console, entry: Entry) -> impl IntoView {
     }
 }
 
+/// Gives the focus back after the list was drawn anew: an element that moves or is replaced loses it.
+fn refocus(id: String) {
+    request_animation_frame(move || {
+        if let Some(element) =
+            document().get_element_by_id(&id).and_then(|element| element.dyn_into::<web_sys::HtmlElement>().ok())
+        {
+            let _ = element.focus();
+        }
+    });
+}
+
 #[component]
 fn MessageEditor(console: Console, key: u32, role: Role, text: String) -> impl IntoView {
     let value = RwSignal::new(text);
@@ -118,9 +146,13 @@ fn MessageEditor(console: Console, key: u32, role: Role, text: String) -> impl I
             let _ = field.focus();
         }
     });
-    let done = move || {
+    let close = move || {
         console.editing.set(None);
+        refocus(format!("message-edit-{key}"));
+    };
+    let done = move || {
         console.change(key, value.get_untracked());
+        close();
     };
     let keys = move |event: ev::KeyboardEvent| match event.key().as_str() {
         "Enter" if event.ctrl_key() || event.meta_key() => {
@@ -130,7 +162,7 @@ fn MessageEditor(console: Console, key: u32, role: Role, text: String) -> impl I
         }
         "Escape" => {
             event.stop_propagation();
-            console.editing.set(None);
+            close();
         }
         _ => {}
     };
@@ -149,7 +181,7 @@ fn MessageEditor(console: Console, key: u32, role: Role, text: String) -> impl I
                 <Button variant=ButtonVariant::Primary size=ButtonSize::Small on_click=move |_| done()>
                     "Done"
                 </Button>
-                <Button size=ButtonSize::Small on_click=move |_| console.editing.set(None)>
+                <Button size=ButtonSize::Small on_click=move |_| close()>
                     "Cancel"
                 </Button>
             </div>

@@ -10,8 +10,8 @@ mod dialogs;
 pub(super) mod facts;
 mod keep;
 mod lane;
-pub(super) mod metrics;
 mod messages;
+pub(super) mod metrics;
 mod params;
 mod picker;
 pub(super) mod prose;
@@ -41,8 +41,13 @@ use super::history::HistoryDrawer;
 use crate::{
     api,
     error::AppError,
-    types::{ModelCard, RunDetail},
-    ui::kit::{Button, ButtonSize, ButtonVariant, EmptyState, ErrorCard, Glyph, Icon, Load},
+    types::{Me, ModelCard, RunDetail},
+    ui::{
+        kit::{Button, ButtonSize, ButtonVariant, EmptyState, ErrorCard, Glyph, Icon, Load},
+        layout::Page,
+        me::use_me,
+        prefs,
+    },
 };
 
 /// What the page begins with.
@@ -67,14 +72,16 @@ pub fn TextConsolePage() -> impl IntoView {
     let asked = StoredValue::new(use_query_map().with_untracked(Asked::read));
     let start = Resource::new_blocking(|| (), move |()| load(asked.with_value(|asked| asked.run.clone())));
     view! {
-        <h1>"Text console"</h1>
-        <Load resource=start view=move |start| view! { <ConsoleView start asked=asked.get_value() /> } />
+        <Page title="Text console" wide=true hidden_title=true>
+            <Load resource=start view=move |start| view! { <ConsoleView start asked=asked.get_value() /> } />
+        </Page>
     }
 }
 
 #[component]
 fn ConsoleView(start: Start, asked: Asked) -> impl IntoView {
-    let console = Console::new(start.models, Signal::stored(None));
+    let me = use_me();
+    let console = Console::new(start.models, me.as_ref().and_then(chosen_instance));
     let problem = RwSignal::new(None);
     let mut loaded = false;
     let first = console.models.with_value(|models| first_model(models, None));
@@ -87,7 +94,7 @@ fn ConsoleView(start: Start, asked: Asked) -> impl IntoView {
         Some(Err(error)) => problem.set(Some(error)),
         None => console.show_models(&asked.models),
     }
-    remember(console, asked, loaded, None, problem);
+    remember(console, asked, loaded, me.map(|me| me.user_id), problem);
 
     let exchange = LaneDialog::new();
     let own_params = LaneDialog::new();
@@ -138,11 +145,14 @@ fn ConsoleView(start: Start, asked: Asked) -> impl IntoView {
                 aria-label="Settings"
                 class=move || if settings.get() { "block min-w-0" } else { "hidden min-w-0 lg:block" }
             >
-                <div class="rounded-lg border border-line bg-surface p-4 lg:sticky lg:top-4 lg:max-h-[calc(100dvh-6rem)] lg:overflow-y-auto">
+                <div class="rounded-lg border border-line bg-surface p-4 lg:sticky lg:top-[4.5rem] lg:max-h-[calc(100dvh-6rem)] lg:overflow-y-auto">
                     <Settings console />
                 </div>
             </aside>
-            <section class="flex min-w-0 flex-col gap-3" aria-label="Conversation">
+            <section
+                class="flex min-h-[calc(100dvh-9rem)] min-w-0 flex-col gap-3 [&_a]:scroll-mb-52 [&_button]:scroll-mb-52 [&_summary]:scroll-mb-52"
+                aria-label="Conversation"
+            >
                 <Models console on_override />
                 {move || problem.get().map(|error| view! { <ErrorCard error /> })}
                 <NoticeView console />
@@ -158,6 +168,13 @@ fn ConsoleView(start: Start, asked: Asked) -> impl IntoView {
         <CodeDialog console open=code />
         <HistoryDrawer open=history />
     }
+}
+
+/// The instance the pages work in, as the frame chose it.
+fn chosen_instance(me: &Me) -> Option<String> {
+    let wanted = prefs::cookie(prefs::INSTANCE);
+    let known = me.instances.iter().find(|instance| Some(&instance.instance_id) == wanted.as_ref());
+    known.or(me.instances.first()).map(|instance| instance.instance_id.clone())
 }
 
 fn has_answers(console: Console) -> bool {

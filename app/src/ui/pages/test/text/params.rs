@@ -25,9 +25,14 @@ pub enum Param {
 /// How a parameter is entered.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Field {
-    Number { whole: bool },
+    Number {
+        whole: bool,
+    },
     /// Several lines, with this many to start with.
-    Lines { rows: u16, code: bool },
+    Lines {
+        rows: u16,
+        code: bool,
+    },
     /// One of these: value and label.
     Choice(Vec<(&'static str, &'static str)>),
 }

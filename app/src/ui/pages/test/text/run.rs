@@ -34,7 +34,7 @@ const RAW_AT_MOST: usize = 2_000_000;
 pub fn start(console: Console, lane: Lane, request: ChatRequest) {
     let call = Call::prepare();
     let body = request.body();
-    let instance = console.instance.get_untracked();
+    let instance = console.instance.get_value();
     let name = console.model_name(&lane.model.get_untracked());
     lane.begin(call, body.clone());
     console.announcement.set(format!("{name} is answering."));
@@ -51,7 +51,8 @@ pub fn start(console: Console, lane: Lane, request: ChatRequest) {
             Phase::Cut => format!("The answer of {name} was cut off."),
             _ => format!("{name} has answered."),
         };
-        let recorded = !matches!(phase, Phase::Failed(_)) || lane.facts.try_with_untracked(|facts| facts.streamed) == Some(true);
+        let recorded =
+            !matches!(phase, Phase::Failed(_)) || lane.facts.try_with_untracked(|facts| facts.streamed) == Some(true);
         lane.finish(phase);
         let _ = console.announcement.try_set(told);
         if recorded {

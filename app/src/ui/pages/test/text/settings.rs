@@ -60,7 +60,11 @@ fn SystemPrompt(console: Console) -> impl IntoView {
 
 /// Fields for all parameters; those that the model refuses say why. `prefix` makes their ids unique on the page.
 #[component]
-pub fn ParamsForm(prefix: &'static str, inputs: Inputs, #[prop(into)] card: Signal<Option<ModelCard>>) -> impl IntoView {
+pub fn ParamsForm(
+    prefix: &'static str,
+    inputs: Inputs,
+    #[prop(into)] card: Signal<Option<ModelCard>>,
+) -> impl IntoView {
     let count = Memo::new(move |_| inputs.get().len());
     view! {
         <section class="flex flex-col gap-3" aria-labelledby=format!("{prefix}-parameters")>
@@ -123,7 +127,8 @@ fn ParamField(prefix: &'static str, param: Param, inputs: Inputs, card: Option<M
         Kind::Choice(choices) => {
             let mut options = vec![(String::new(), "Not set".to_owned())];
             options.extend(choices.iter().map(|(value, label)| ((*value).to_owned(), (*label).to_owned())));
-            view! { <Select options=Signal::stored(options) value on_change=move |chosen| value.set(chosen) /> }.into_any()
+            view! { <Select options=Signal::stored(options) value on_change=move |chosen| value.set(chosen) /> }
+                .into_any()
         }
     };
     view! {

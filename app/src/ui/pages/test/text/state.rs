@@ -36,8 +36,8 @@ pub enum Notice {
 #[derive(Debug, Clone, Copy)]
 pub struct Console {
     pub models: StoredValue<Vec<ModelCard>>,
-    /// Id of the instance that is charged, where one was chosen.
-    pub instance: Signal<Option<String>>,
+    /// Id of the instance that the calls belong to.
+    pub instance: StoredValue<Option<String>>,
     pub system: RwSignal<String>,
     pub messages: RwSignal<Vec<Entry>>,
     /// Key of the message that is being edited.
@@ -61,10 +61,10 @@ pub struct Console {
 }
 
 impl Console {
-    pub fn new(models: Vec<ModelCard>, instance: Signal<Option<String>>) -> Self {
+    pub fn new(models: Vec<ModelCard>, instance: Option<String>) -> Self {
         Self {
             models: StoredValue::new(models),
-            instance,
+            instance: StoredValue::new(instance),
             system: RwSignal::default(),
             messages: RwSignal::default(),
             editing: RwSignal::default(),
