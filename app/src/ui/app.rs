@@ -3,6 +3,7 @@
 use leptos::prelude::*;
 use leptos_meta::{Title, provide_meta_context};
 use leptos_router::{
+    SsrMode,
     components::{ParentRoute, Route, Router, Routes},
     path,
 };
@@ -11,7 +12,13 @@ use super::{
     kit::{Toaster, provide_clock, provide_toasts},
     layout::{Frame, provide_frame},
     me::provide_me,
-    pages::{account::AccountPage, home::HomePage, not_found::NotFoundPage, sign_in::SignInPage},
+    pages::{
+        account::AccountPage,
+        home::HomePage,
+        not_found::NotFoundPage,
+        sign_in::SignInPage,
+        test::{HistoryPage, TextConsolePage},
+    },
 };
 
 #[component]
@@ -35,6 +42,8 @@ pub fn App() -> impl IntoView {
                 <Route path=path!("/sign-in") view=SignInPage />
                 <ParentRoute path=path!("") view=Frame>
                     <Route path=path!("/") view=HomePage />
+                    <Route path=path!("/test/text") view=TextConsolePage ssr=SsrMode::Async />
+                    <Route path=path!("/test/history") view=HistoryPage ssr=SsrMode::Async />
                     <Route path=path!("/account") view=AccountPage />
                 </ParentRoute>
             </Routes>

@@ -3,11 +3,13 @@
 //! * `shell`: the document. `app`: the whole route table. `nav`: the one registry of pages.
 //! * `guard`, `me`, `prefs`: who is here, where the signed-out go, what a browser remembers.
 //! * `kit`: how things look and behave, without data. `layout`: the frame around every page. `pages`: the screens.
+//! * `live`: calls of the public API from the browser, and their streams.
 
 mod app;
 mod guard;
 pub mod kit;
 pub mod layout;
+pub mod live;
 pub mod me;
 pub mod nav;
 pub mod pages;

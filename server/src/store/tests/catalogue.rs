@@ -260,7 +260,7 @@ async fn rules_and_prompts_come_back_as_written() {
         assert_eq!(db.list_prompts().await.unwrap(), [prompt.clone()]);
         db.delete_prompt("p1", T0).await.unwrap();
         assert_eq!(db.update_prompt(&prompt).await, Err(StoreError::NotFound));
-        // Eleven changes of configuration that happened, none for those that did not.
+        // What changed counts, what was refused does not.
         assert_eq!(db.config_version().await.unwrap(), 1 + 13);
     })
     .await;

@@ -274,10 +274,9 @@ async fn lists_walk_an_index() {
             "EXPLAIN QUERY PLAN SELECT * FROM request_log WHERE 1 = 1{filter}
              AND (created_us, request_id) < (5, 'x') ORDER BY created_us DESC, request_id DESC LIMIT 50"
         );
-        let plan: Vec<(i64, i64, i64, String)> = db!(&db, |c| match c {
-            c => sqlx::query_as(sqlx::AssertSqlSafe(sql.as_str())).fetch_all(c).await,
-        })
-        .unwrap();
+        let Db::Sqlite(sqlite) = &db else { unreachable!() };
+        let explain = sqlx::query_as(sqlx::AssertSqlSafe(sql));
+        let plan: Vec<(i64, i64, i64, String)> = explain.fetch_all(&sqlite.read).await.unwrap();
         let plan = plan.into_iter().map(|step| step.3).collect::<Vec<_>>().join("; ");
         assert!(plan.contains(index) && !plan.contains("TEMP B-TREE"), "{filter}: {plan}");
     }
