@@ -6,4 +6,8 @@ mod chat;
 #[cfg(test)]
 mod models;
 #[cfg(test)]
+mod retries;
+#[cfg(test)]
+mod streams;
+#[cfg(test)]
 mod support;

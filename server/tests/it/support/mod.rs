@@ -1,7 +1,7 @@
 //! What the scenarios share: a real server on a fresh database, clients that keep what they saw, and waiting for conditions.
 
 mod app;
-mod chat;
+pub mod chat;
 mod database;
 mod people;
 pub mod process;
@@ -14,7 +14,7 @@ use std::{future::Future, time::Duration};
 use tokio::time::{Instant, sleep};
 
 pub use app::TestApp;
-pub use chat::{Answer, Streamed, data_lines, hello};
+pub use chat::{Answer, Streamed, answer, data_lines, hello, streamed};
 pub use database::{Database, Place};
 pub use people::{Browser, DAY_US};
 pub use records::Record;
