@@ -4,13 +4,16 @@
 //! To add a provider's text format: write `<name>.rs` with a `ChatCodec`, name it in [`chat_codec`], give the simulator
 //! its endpoints, and add a row to the provider catalogue.
 
+pub mod anthropic;
 pub mod chat;
 pub mod error;
 pub mod input;
+mod names;
 pub mod openai;
 pub mod sse;
 #[cfg(test)]
 mod testing;
+mod turns;
 pub mod wire;
 
 use std::{fmt, sync::Arc, time::Duration};
@@ -27,6 +30,7 @@ pub use input::ChatInput;
 pub fn chat_codec(adapter: &str) -> Option<&'static dyn ChatCodec> {
     match adapter {
         "openai" => Some(&openai::OpenAi),
+        "anthropic" => Some(&anthropic::Anthropic),
         _ => None,
     }
 }
