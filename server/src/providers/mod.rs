@@ -6,7 +6,9 @@
 
 pub mod anthropic;
 pub mod chat;
+pub mod cohere;
 pub mod error;
+pub mod gemini;
 pub mod input;
 mod names;
 pub mod openai;
@@ -31,6 +33,8 @@ pub fn chat_codec(adapter: &str) -> Option<&'static dyn ChatCodec> {
     match adapter {
         "openai" => Some(&openai::OpenAi),
         "anthropic" => Some(&anthropic::Anthropic),
+        "gemini" => Some(&gemini::Gemini),
+        "cohere" => Some(&cohere::Cohere),
         _ => None,
     }
 }

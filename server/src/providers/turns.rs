@@ -1,8 +1,6 @@
 //! Helpers for upstreams whose conversation is a strict exchange of turns: neighbours of one role are merged, and the
 //! first turn is the user's.
 
-use std::collections::HashMap;
-
 use serde_json::{Map, Value, json};
 
 use super::{
@@ -69,19 +67,6 @@ pub fn arguments(call: &ToolCall) -> Map<String, Value> {
         _ if call.arguments.trim().is_empty() => Map::new(),
         _ => Map::from_iter([("arguments".to_owned(), json!(call.arguments))]),
     }
-}
-
-/// The names of all calls by their ids.
-pub fn call_names(messages: &[Message]) -> HashMap<&str, &str> {
-    messages
-        .iter()
-        .filter_map(|message| match message {
-            Message::Assistant { tool_calls, .. } => Some(tool_calls),
-            _ => None,
-        })
-        .flatten()
-        .map(|call| (call.id.as_str(), call.name.as_str()))
-        .collect()
 }
 
 /// A refusal to translate.
