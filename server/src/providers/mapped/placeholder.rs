@@ -32,8 +32,8 @@ impl<'a> Hole<'a> {
         };
         let mut names = names.split('|');
         let hole = Self { name: names.next()?, transforms: names.collect(), kind };
-        let words = hole.transforms.iter().copied().chain(kind).chain([hole.name]);
-        words.map(is_word).all(|is| is).then_some(hole)
+        let mut words = hole.transforms.iter().copied().chain(kind).chain([hole.name]);
+        words.all(is_word).then_some(hole)
     }
 
     /// What is wrong with it, if anything.
