@@ -176,7 +176,7 @@ impl Gateway {
         let mut request = log.request(plan, input, false)?;
         let mut polls: Option<UpstreamRequest> = None;
         loop {
-            let upstream = self.send(plan, request.clone(), deadline).await?;
+            let upstream = self.send(plan, request, deadline).await?;
             let headers = upstream.headers.clone();
             let body = upstream.read(deadline).await?;
             let parsed = match &polls {
@@ -195,8 +195,8 @@ impl Gateway {
                         return Err(ProviderError::new(ErrorClass::Timeout, "the provider did not finish in time"));
                     }
                     tokio::time::sleep(wait).await;
-                    request = (*next).clone();
-                    polls = Some(*next);
+                    polls = Some((*next).clone());
+                    request = *next;
                 }
             }
         }
