@@ -203,3 +203,31 @@ pub struct ToolCallDelta {
     pub name: Option<String>,
     pub arguments: String,
 }
+
+impl ChatChunk {
+    /// Whether something of the answer itself is in it.
+    pub fn has_output(&self) -> bool {
+        self.output_bytes() > 0 || !self.tool_calls.is_empty()
+    }
+
+    /// Length of the texts in it, in bytes.
+    pub fn output_bytes(&self) -> usize {
+        let texts = [&self.content, &self.reasoning, &self.refusal];
+        texts.into_iter().flatten().map(String::len).sum::<usize>()
+            + self.tool_calls.iter().map(|call| call.arguments.len()).sum::<usize>()
+    }
+}
+
+impl Completion {
+    /// Length of the texts of all choices, in bytes.
+    pub fn text_bytes(&self) -> usize {
+        self.choices
+            .iter()
+            .map(|choice| {
+                let texts = [&choice.content, &choice.reasoning, &choice.refusal];
+                texts.into_iter().flatten().map(String::len).sum::<usize>()
+                    + choice.tool_calls.iter().map(|call| call.arguments.len()).sum::<usize>()
+            })
+            .sum()
+    }
+}

@@ -154,12 +154,28 @@ impl ChatInput {
         }
     }
 
-    /// The caller's body as it came, for the record.
-    pub fn original(&self) -> Option<&Bytes> {
+    /// The request as an OpenAI body, for the record; of a long one only a little more than `limit` bytes.
+    pub fn as_json(&self, limit: usize) -> String {
         match &self.body {
-            Body::OpenAi(body) => Some(&body.bytes),
-            Body::Typed(_) => None,
+            Body::OpenAi(body) => {
+                String::from_utf8_lossy(&body.bytes[..body.bytes.len().min(limit.saturating_add(4))]).into_owned()
+            }
+            Body::Typed(request) => serde_json::json!({
+                "model": self.model,
+                "messages": openai::write::messages(request),
+                "stream": self.stream,
+                "max_tokens": request.params.max_tokens,
+                "temperature": request.params.temperature,
+                "top_p": request.params.top_p,
+                "stop": request.params.stop,
+            })
+            .to_string(),
         }
+    }
+
+    /// Tokens of the prompt, roughly: four bytes each.
+    pub fn estimated_tokens(&self) -> u64 {
+        self.prompt_bytes.div_ceil(4) as u64
     }
 }
 

@@ -1,0 +1,82 @@
+use leptos::{prelude::*, server_fn::codec::Json};
+
+use crate::{error::AppError, types::Me};
+
+/// Who is signed in; `None` when nobody is.
+#[server(endpoint = "account/who_am_i", input = Json)]
+pub async fn who_am_i() -> Result<Option<Me>, AppError> {
+    use crate::ports::{caller, ports, with_status};
+    with_status(
+        async {
+            match caller() {
+                Ok(caller) => ports()?.account.me(&caller).await.map(Some),
+                Err(AppError::Unauthorized) => Ok(None),
+                Err(error) => Err(error),
+            }
+        }
+        .await,
+    )
+}
+
+/// Signs in by e-mail and password; works as a plain form, too.
+#[server(endpoint = "account/sign_in")]
+pub async fn sign_in(email: String, password: String, next: Option<String>) -> Result<(), AppError> {
+    use crate::ports::{Origin, ports, set_cookie, with_status};
+    let origin = use_context::<Origin>().unwrap_or_default();
+    let cookie = with_status(ports()?.account.sign_in(&email, &password, origin).await)?;
+    set_cookie(&cookie);
+    leptos_axum::redirect(local_path(next.as_deref()));
+    Ok(())
+}
+
+/// Signs in by a one-time link; works as a plain form, too. A form and not a mere address: mail programs open links to
+/// look at them, and that must not use them up.
+#[server(endpoint = "account/sign_in_by_link")]
+pub async fn sign_in_by_link(token: String, next: Option<String>) -> Result<(), AppError> {
+    use crate::ports::{Origin, ports, set_cookie, with_status};
+    let origin = use_context::<Origin>().unwrap_or_default();
+    let cookie = with_status(ports()?.account.sign_in_by_link(&token, origin).await)?;
+    set_cookie(&cookie);
+    leptos_axum::redirect(local_path(next.as_deref()));
+    Ok(())
+}
+
+/// Ends the session; works as a plain form, too.
+#[server(endpoint = "account/sign_out")]
+pub async fn sign_out() -> Result<(), AppError> {
+    use crate::ports::{ports, set_cookie, with_status};
+    let cookies = use_context::<http::request::Parts>()
+        .and_then(|parts| parts.headers.get(http::header::COOKIE)?.to_str().map(str::to_owned).ok())
+        .unwrap_or_default();
+    let cookie = with_status(ports()?.account.sign_out(&cookies).await)?;
+    set_cookie(&cookie);
+    leptos_axum::redirect("/sign-in");
+    Ok(())
+}
+
+/// Sets the own password.
+#[server(endpoint = "account/set_password", input = Json)]
+pub async fn set_password(password: String) -> Result<(), AppError> {
+    use crate::ports::{caller, ports, with_status};
+    with_status(async { ports()?.account.set_password(&caller()?, &password).await }.await)
+}
+
+/// Only a path of this site may be gone to after signing in.
+pub fn local_path(next: Option<&str>) -> &str {
+    next.filter(|path| path.starts_with('/') && !path.starts_with("//") && !path.contains(['\\', '\r', '\n']))
+        .unwrap_or("/")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::local_path;
+
+    #[test]
+    fn only_own_paths_are_followed() {
+        assert_eq!(local_path(Some("/test/text?run=1")), "/test/text?run=1");
+        for elsewhere in ["https://x.example", "//x.example", "/\\x.example", "x", ""] {
+            assert_eq!(local_path(Some(elsewhere)), "/", "{elsewhere}");
+        }
+        assert_eq!(local_path(None), "/");
+    }
+}

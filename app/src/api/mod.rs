@@ -1,0 +1,15 @@
+//! Server functions: public endpoints under `/_fn`, for the consoles only. Each asks the context who is calling.
+
+mod account;
+mod api_keys;
+mod catalog;
+mod home;
+mod runs;
+
+pub use account::{
+    SetPassword, SignIn, SignInByLink, SignOut, local_path, set_password, sign_in, sign_in_by_link, sign_out, who_am_i,
+};
+pub use api_keys::{CreateApiKey, create_api_key};
+pub use catalog::models;
+pub use home::{DismissChecklist, dismiss_checklist, load_overview};
+pub use runs::{run, runs};

@@ -1,0 +1,118 @@
+//! What the pages need from the server. The server implements these traits on its services; a server function finds
+//! them in the request's context. Nothing here knows a database or a runtime.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use leptos::prelude::use_context;
+
+use crate::{
+    error::AppError,
+    types::{Me, ModelCard, NewApiKey, Overview, Page, RunDetail, RunFilter, RunSummary},
+};
+
+/// The signed-in person behind a request, proven by the session cookie.
+#[derive(Debug, Clone)]
+pub struct Caller {
+    pub user_id: String,
+    pub org_id: String,
+    /// Instance the page works in: the one the browser chose if the person may use it, else the default.
+    pub instance_id: String,
+    /// Id of the request, for errors.
+    pub request_id: String,
+}
+
+/// Where a request comes from, for rate limits and the session list.
+#[derive(Debug, Clone, Default)]
+pub struct Origin {
+    pub ip: Option<String>,
+    pub user_agent: Option<String>,
+}
+
+#[async_trait]
+pub trait Account: Send + Sync {
+    async fn me(&self, caller: &Caller) -> Result<Me, AppError>;
+    /// Checks the password; answers the `Set-Cookie` value of the new session.
+    async fn sign_in(&self, email: &str, password: &str, origin: Origin) -> Result<String, AppError>;
+    /// Uses up a one-time link; answers the `Set-Cookie` value of the new session, or `Invalid` when the link is used or
+    /// too old.
+    async fn sign_in_by_link(&self, token: &str, origin: Origin) -> Result<String, AppError>;
+    /// Ends the session of this `Cookie` header; answers the `Set-Cookie` value that removes it.
+    async fn sign_out(&self, cookies: &str) -> Result<String, AppError>;
+    /// Sets the own password (at least 12 characters).
+    async fn set_password(&self, caller: &Caller, password: &str) -> Result<(), AppError>;
+}
+
+#[async_trait]
+pub trait Catalog: Send + Sync {
+    /// Models the caller may see, in the order of provider and name. `capability` narrows (`text`).
+    async fn models(&self, caller: &Caller, capability: Option<String>) -> Result<Vec<ModelCard>, AppError>;
+}
+
+#[async_trait]
+pub trait Home: Send + Sync {
+    async fn overview(&self, caller: &Caller) -> Result<Overview, AppError>;
+    async fn dismiss_checklist(&self, caller: &Caller) -> Result<(), AppError>;
+}
+
+#[async_trait]
+pub trait Runs: Send + Sync {
+    async fn list(&self, caller: &Caller, filter: RunFilter) -> Result<Page<RunSummary>, AppError>;
+    async fn get(&self, caller: &Caller, request_id: &str) -> Result<RunDetail, AppError>;
+}
+
+#[async_trait]
+pub trait ApiKeys: Send + Sync {
+    /// Makes a key for the caller in the instance the page works in.
+    async fn create(&self, caller: &Caller, name: &str) -> Result<NewApiKey, AppError>;
+}
+
+/// All ports of a request.
+#[derive(Clone)]
+pub struct Ports {
+    pub account: Arc<dyn Account>,
+    pub catalog: Arc<dyn Catalog>,
+    pub home: Arc<dyn Home>,
+    pub runs: Arc<dyn Runs>,
+    pub api_keys: Arc<dyn ApiKeys>,
+}
+
+/// The ports of this request.
+pub fn ports() -> Result<Ports, AppError> {
+    use_context().ok_or(AppError::Internal { request_id: String::new() })
+}
+
+/// Who is calling, or `Unauthorized`.
+pub fn caller() -> Result<Caller, AppError> {
+    use_context::<Option<Caller>>().flatten().ok_or(AppError::Unauthorized)
+}
+
+/// Gives the answer the status of its error (Leptos 0.8 would say 500). A plain form post keeps its redirect: it brings
+/// the person back to the form, with the error in the address.
+pub fn with_status<T>(result: Result<T, AppError>) -> Result<T, AppError> {
+    if let Err(error) = &result
+        && !is_plain_form()
+        && let Some(options) = use_context::<leptos_axum::ResponseOptions>()
+        && let Ok(status) = http::StatusCode::from_u16(error.status())
+    {
+        options.set_status(status);
+    }
+    result
+}
+
+/// Whether a browser without scripts sent a form: it posts and asks for a page.
+fn is_plain_form() -> bool {
+    use_context::<http::request::Parts>().is_some_and(|parts| {
+        let accept = parts.headers.get(http::header::ACCEPT).and_then(|accept| accept.to_str().ok());
+        parts.method == http::Method::POST && accept.is_some_and(|accept| accept.contains("text/html"))
+    })
+}
+
+/// Adds a `Set-Cookie` header to the answer.
+pub fn set_cookie(value: &str) {
+    if let Some(options) = use_context::<leptos_axum::ResponseOptions>()
+        && let Ok(value) = http::HeaderValue::from_str(value)
+    {
+        options.append_header(http::header::SET_COOKIE, value);
+    }
+}

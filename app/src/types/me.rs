@@ -1,0 +1,38 @@
+use serde::{Deserialize, Serialize};
+
+/// What a person may do everywhere.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Role {
+    User,
+    /// Everything in the own organization.
+    Admin,
+    /// Everything everywhere.
+    Superadmin,
+}
+
+/// Who is signed in and where they are; the one thing the frame of every page needs.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Me {
+    pub user_id: String,
+    pub name: String,
+    pub email: String,
+    pub role: Role,
+    pub has_password: bool,
+    pub organization: String,
+    /// Instances this person may use; the first is the default.
+    pub instances: Vec<InstanceRef>,
+    /// `development` or `production`.
+    pub environment: String,
+    /// Whether the built-in simulator answers for providers without a credential.
+    pub simulation: bool,
+    pub version: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct InstanceRef {
+    pub instance_id: String,
+    pub name: String,
+    /// Whether requests and answers are kept, so that history can show them.
+    pub stores_contents: bool,
+}

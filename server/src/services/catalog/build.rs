@@ -1,0 +1,276 @@
+//! From rows to a snapshot. A row that cannot be used is left out and logged: one bad row must not stop the others.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+};
+
+use app::types::Role;
+use regex::Regex;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use super::snapshot::{
+    ApiKey, Classification, Instance, Level, Model, Organization, Provider, RateLimit, Route, Snapshot, User,
+};
+use crate::{
+    providers::{self, Auth, Secret},
+    services::vault::{self, Vault},
+    settings::ProviderOverride,
+    store::{
+        Configuration,
+        models::ModelRow,
+        providers::ProviderRow,
+        rules::{ClassificationRow, RateLimitRow, RoutingRuleRow},
+    },
+};
+
+/// What the process adds to the rows.
+pub struct Environment {
+    /// The instance that `default` means.
+    pub default_instance: String,
+    pub vault: Vault,
+    /// Environment variables, for providers that name theirs.
+    pub variables: HashMap<String, String>,
+    pub overrides: BTreeMap<String, ProviderOverride>,
+}
+
+pub fn snapshot(rows: Configuration, environment: &Environment) -> Snapshot {
+    let mut provider_aliases = HashMap::new();
+    let mut providers = HashMap::new();
+    for row in rows.providers {
+        for alias in strings(&row.config["aliases"]) {
+            provider_aliases.insert(alias, row.id.clone());
+        }
+        providers.insert(row.id.clone(), Arc::new(provider(row, environment)));
+    }
+    let mut access: HashMap<String, HashMap<String, Level>> = HashMap::new();
+    for row in rows.access {
+        if let Some(level) = Level::parse(&row.level) {
+            access.entry(row.user_id).or_default().insert(row.instance_id, level);
+        }
+    }
+    let mut credentials = HashMap::new();
+    for row in rows.credentials {
+        match environment.vault.open(&vault::provider_key(&row.instance_id, &row.provider_id), row.sealed.reveal()) {
+            Ok(secret) => {
+                credentials.insert((row.instance_id, row.provider_id), secret);
+            }
+            Err(error) => {
+                tracing::error!(%error, instance = row.instance_id, provider = row.provider_id, "credential left out");
+            }
+        }
+    }
+    Snapshot {
+        version: rows.version,
+        default_instance: environment.default_instance.clone(),
+        organizations: rows
+            .organizations
+            .into_iter()
+            .map(|row| (row.org_id.clone(), Arc::new(Organization { id: row.org_id, name: row.name })))
+            .collect(),
+        instances: rows
+            .instances
+            .into_iter()
+            .map(|row| {
+                let instance = Instance {
+                    id: row.instance_id.clone(),
+                    org_id: row.org_id,
+                    name: row.name,
+                    store_contents: row.store_contents,
+                    content_retention_days: row.content_retention_days,
+                    created_us: row.created_us,
+                    config: row.config,
+                };
+                (row.instance_id, Arc::new(instance))
+            })
+            .collect(),
+        projects: rows.projects.into_iter().map(|row| (row.project_id, row.instance_id)).collect(),
+        users: rows
+            .users
+            .into_iter()
+            .map(|row| {
+                let user = User {
+                    access: access.remove(&row.user_id).unwrap_or_default(),
+                    id: row.user_id.clone(),
+                    org_id: row.org_id,
+                    email: row.email,
+                    name: row.name,
+                    role: role(&row.role),
+                    is_active: row.is_active,
+                };
+                (row.user_id, Arc::new(user))
+            })
+            .collect(),
+        keys: rows
+            .api_keys
+            .into_iter()
+            .filter_map(|row| {
+                let hash: [u8; 32] = row.key_hash.try_into().ok()?;
+                let key = ApiKey {
+                    id: row.key_id,
+                    org_id: row.org_id,
+                    instance_id: row.instance_id,
+                    user_id: row.user_id,
+                    project_id: row.project_id,
+                    name: row.name,
+                    allowed_models: row.allowed_models.map(|models| models.into_iter().collect()),
+                    expires_us: row.expires_us,
+                    created_us: row.created_us,
+                };
+                Some((hash, Arc::new(key)))
+            })
+            .collect(),
+        models: rows
+            .models
+            .into_iter()
+            .filter_map(|row| {
+                let known = providers.get(&row.provider_id);
+                let Some(provider) = known.or_else(|| providers.get(provider_aliases.get(&row.provider_id)?)) else {
+                    tracing::error!(
+                        model = row.model_id,
+                        provider = row.provider_id,
+                        "model left out: no such provider"
+                    );
+                    return None;
+                };
+                Some((row.model_id.clone(), Arc::new(model(row, provider.clone()))))
+            })
+            .collect(),
+        aliases: rows.aliases.into_iter().map(|row| (row.alias, row.model_id)).collect(),
+        limits: rows
+            .rate_limits
+            .into_iter()
+            .filter(|row| row.is_active)
+            .map(|row| rate_limit(row, &provider_aliases))
+            .collect(),
+        classifications: rows.classifications.into_iter().filter_map(classification).collect(),
+        routes: rows.routing_rules.into_iter().filter(|row| row.is_active).map(route).collect(),
+        settings: rows.settings.into_iter().map(|row| (row.key, row.value)).collect(),
+        provider_aliases,
+        providers,
+        credentials,
+    }
+}
+
+fn role(text: &str) -> Role {
+    match text {
+        "superadmin" => Role::Superadmin,
+        "admin" => Role::Admin,
+        _ => Role::User,
+    }
+}
+
+fn provider(row: ProviderRow, environment: &Environment) -> Provider {
+    let own = environment.overrides.get(&row.id);
+    let auth = match row.credential["header"].as_str() {
+        Some(name) => Auth::Header {
+            name: name.to_owned(),
+            prefix: row.credential["prefix"].as_str().unwrap_or_default().to_owned(),
+        },
+        None => Auth::None,
+    };
+    let environment_key = own.and_then(|own| own.api_key.clone()).or_else(|| {
+        strings(&row.credential["env"])
+            .find_map(|name| environment.variables.get(&name).filter(|value| !value.trim().is_empty()))
+            .map(|value| Secret::new(value.trim()))
+    });
+    let headers = row.config["headers"].as_object().map_or_else(Vec::new, |headers| {
+        headers.iter().filter_map(|(name, value)| Some((name.clone(), value.as_str()?.to_owned()))).collect()
+    });
+    let moved = own.and_then(|own| own.base_url.as_deref());
+    Provider {
+        id: row.id.into(),
+        display_name: row.display_name,
+        adapter: row.adapter,
+        mapping_base_url: row.config["mapping_base_url"].as_str().filter(|_| moved.is_none()).map(Into::into),
+        base_url: moved.unwrap_or(&row.base_url).trim_end_matches('/').into(),
+        auth,
+        headers: headers.into(),
+        environment_key,
+        environment_names: strings(&row.credential["env"]).collect(),
+        is_active: row.is_active,
+        sort: row.sort,
+    }
+}
+
+fn model(row: ModelRow, provider: Arc<Provider>) -> Model {
+    let adapter = row.adapter.as_deref().unwrap_or("mapped");
+    let codec = providers::chat_codec(adapter);
+    let capabilities = row.capabilities.as_object().map_or_else(Vec::new, |flags| {
+        flags.iter().filter(|(_, on)| on.as_bool() == Some(true)).map(|(name, _)| name.clone()).collect()
+    });
+    let parameters = &row.parameters;
+    Model {
+        pricing: read(&row.pricing, &row.model_id, "pricing"),
+        template: row.prompt_template.as_ref().map(|template| read(template, &row.model_id, "prompt template")),
+        mapping: (adapter == "mapped").then(|| Arc::new(row.payload_mapping)),
+        supports: strings(&parameters["supports"]).collect(),
+        lacks: strings(&parameters["lacks"]).collect(),
+        context: parameters["context"].as_u64(),
+        max_output: parameters["max_output"].as_u64().and_then(|most| most.try_into().ok()),
+        id: row.model_id,
+        display_name: row.display_name,
+        description: row.description.unwrap_or_default(),
+        upstream: row.upstream_model.into(),
+        status: row.status,
+        org_id: row.org_id,
+        created_us: row.created_us,
+        is_listed: true,
+        capabilities,
+        provider,
+        codec,
+    }
+}
+
+fn rate_limit(row: RateLimitRow, aliases: &HashMap<String, String>) -> RateLimit {
+    RateLimit {
+        provider: aliases.get(&row.provider).cloned().unwrap_or(row.provider),
+        model: row.model,
+        requests_per_minute: row.requests_per_minute.try_into().unwrap_or(u32::MAX),
+        tokens_per_minute: row.tokens_per_minute.map(i64::unsigned_abs),
+        concurrent_requests: row.concurrent_requests.try_into().unwrap_or(u32::MAX),
+    }
+}
+
+fn route(row: RoutingRuleRow) -> Route {
+    Route {
+        task_type: row.task_type,
+        subtask: row.subtask,
+        provider: row.provider,
+        model: row.model,
+        weight: row.weight.try_into().unwrap_or(0),
+        is_default: row.is_default,
+    }
+}
+
+fn classification(row: ClassificationRow) -> Option<Classification> {
+    if !row.is_active {
+        return None;
+    }
+    let pattern = match row.pattern_type.as_str() {
+        "keyword" => format!(r"\b(?:{})\b", row.pattern),
+        "regex" => row.pattern.clone(),
+        _ => return None,
+    };
+    match Regex::new(&pattern) {
+        Ok(pattern) => {
+            Some(Classification { pattern, task_type: row.task_type, confidence_boost: row.confidence_boost })
+        }
+        Err(error) => {
+            tracing::error!(%error, pattern = row.pattern, "classification left out");
+            None
+        }
+    }
+}
+
+fn read<T: DeserializeOwned + Default>(value: &Value, model: &str, what: &str) -> T {
+    T::deserialize(value).unwrap_or_else(|error| {
+        tracing::error!(%error, model, "the {what} of this model cannot be read");
+        T::default()
+    })
+}
+
+fn strings(value: &Value) -> impl Iterator<Item = String> + '_ {
+    value.as_array().into_iter().flatten().filter_map(|item| item.as_str().map(str::to_owned))
+}

@@ -1,0 +1,70 @@
+//! The configuration in memory: what a new database starts with, what its prices mean, and the snapshot that the hot path
+//! reads, which is rebuilt when the configuration changes.
+
+mod build;
+pub mod pricing;
+pub mod seed;
+mod snapshot;
+
+use std::{sync::Arc, time::Duration};
+
+use arc_swap::ArcSwap;
+
+pub use build::Environment;
+pub use snapshot::{
+    ApiKey, Classification, Instance, Level, Model, Organization, PromptTemplate, Provider, RateLimit, Route, Snapshot,
+    User,
+};
+
+use crate::{
+    shutdown::Tasks,
+    store::{Db, StoreError},
+};
+
+/// How often other processes' changes are looked for.
+const POLL: Duration = Duration::from_millis(500);
+
+/// Holds the current [`Snapshot`].
+pub struct Catalog {
+    db: Db,
+    environment: Environment,
+    current: ArcSwap<Snapshot>,
+}
+
+impl Catalog {
+    /// Reads the configuration for the first time.
+    pub async fn load(db: Db, environment: Environment) -> Result<Arc<Self>, StoreError> {
+        let first = build::snapshot(db.load_configuration().await?, &environment);
+        Ok(Arc::new(Self { db, environment, current: ArcSwap::from_pointee(first) }))
+    }
+
+    /// The configuration as it is now. Take it once per call, so that a call sees one state.
+    pub fn snapshot(&self) -> Arc<Snapshot> {
+        self.current.load_full()
+    }
+
+    /// Reads the configuration again if it has another version. Who changes it calls this, so that the change is in force
+    /// when its caller hears of it.
+    pub async fn refresh(&self) -> Result<(), StoreError> {
+        if self.db.config_version().await? != self.current.load().version {
+            let next = build::snapshot(self.db.load_configuration().await?, &self.environment);
+            tracing::debug!(version = next.version, "configuration read again");
+            self.current.store(Arc::new(next));
+        }
+        Ok(())
+    }
+
+    /// Keeps the snapshot up to date until the process stops. While the database is away the last state stays in force.
+    pub async fn keep(self: Arc<Self>, tasks: Tasks) {
+        let stop = tasks.token();
+        loop {
+            tokio::select! {
+                _ = stop.cancelled() => return,
+                _ = tokio::time::sleep(POLL) => {}
+            }
+            if let Err(error) = self.refresh().await {
+                tracing::warn!(%error, "cannot read the configuration; the last one stays in force");
+            }
+        }
+    }
+}

@@ -1,0 +1,265 @@
+//! Asks the provider, and asks again when that is safe: on errors that say nothing was done, and never after the first byte
+//! of an answer.
+
+use std::{
+    collections::VecDeque,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use parking_lot::Mutex;
+use tokio::time::Instant as Deadline;
+
+use super::{Gateway, GatewayError, resolve::Plan};
+use crate::providers::{
+    ChatChunk, ChatDecoder, ChatInput, Completion, ErrorClass, Parsed, ProviderError, UpstreamRequest, sse::SseParser,
+    transport::Upstream,
+};
+
+/// One try, for the record.
+#[derive(Debug, Clone, serde::Serialize)]
+pub struct AttemptRecord {
+    pub provider: String,
+    pub model: String,
+    /// Offset from the start of the call.
+    pub started_us: i64,
+    pub duration_us: i64,
+    /// `ok` or the class of the error.
+    pub outcome: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub status: Option<u16>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
+}
+
+/// The tries of a call so far; shared because a stream may still be trying when its caller leaves.
+#[derive(Clone)]
+pub struct AttemptLog {
+    started: Instant,
+    records: Arc<Mutex<Vec<AttemptRecord>>>,
+    dropped: Arc<Mutex<Vec<&'static str>>>,
+}
+
+impl AttemptLog {
+    pub fn new(started: Instant) -> Self {
+        Self { started, records: Arc::default(), dropped: Arc::default() }
+    }
+
+    pub fn take(&self) -> Vec<AttemptRecord> {
+        std::mem::take(&mut self.records.lock())
+    }
+
+    /// Parameters of the caller that the last request to a provider left out.
+    pub fn dropped(&self) -> Vec<&'static str> {
+        self.dropped.lock().clone()
+    }
+
+    pub fn count(&self) -> usize {
+        self.records.lock().len()
+    }
+
+    /// Time spent with providers, and waiting between tries.
+    pub fn upstream_us(&self) -> i64 {
+        self.records.lock().iter().map(|record| record.duration_us).sum()
+    }
+
+    fn request(&self, plan: &Plan, input: &ChatInput, stream: bool) -> Result<UpstreamRequest, ProviderError> {
+        let request = plan.codec.request(&plan.target, input, stream)?;
+        if !request.dropped.is_empty() {
+            self.dropped.lock().clone_from(&request.dropped);
+        }
+        Ok(request)
+    }
+
+    fn add(&self, plan: &Plan, started: Instant, error: Option<&ProviderError>) {
+        self.records.lock().push(AttemptRecord {
+            provider: plan.target.provider.to_string(),
+            model: plan.target.model.to_string(),
+            started_us: micros(started - self.started),
+            duration_us: micros(started.elapsed()),
+            outcome: error.map_or("ok", |error| error.class.as_str()),
+            status: error.and_then(|error| error.status),
+            message: error.map(|error| error.message.clone()),
+        });
+    }
+}
+
+/// A stream of which the first chunks are here.
+pub struct OpenStream {
+    pub upstream: Upstream,
+    pub parser: SseParser,
+    pub decoder: Box<dyn ChatDecoder>,
+    pub pending: VecDeque<ChatChunk>,
+    /// The body has ended, properly.
+    pub ended: bool,
+    pub deadline: Deadline,
+}
+
+pub(super) fn micros(duration: Duration) -> i64 {
+    i64::try_from(duration.as_micros()).unwrap_or(i64::MAX)
+}
+
+impl Gateway {
+    /// The whole answer.
+    pub(super) async fn ask(
+        &self,
+        plan: &Plan,
+        input: &ChatInput,
+        log: &AttemptLog,
+        deadline: Deadline,
+    ) -> Result<Box<Completion>, GatewayError> {
+        self.with_retries(plan, log, deadline, || self.try_whole(plan, input, log, deadline)).await
+    }
+
+    /// A stream that has begun.
+    pub(super) async fn open(
+        &self,
+        plan: &Plan,
+        input: &ChatInput,
+        log: &AttemptLog,
+        deadline: Deadline,
+    ) -> Result<Box<OpenStream>, GatewayError> {
+        self.with_retries(plan, log, deadline, || self.try_stream(plan, input, log, deadline)).await
+    }
+
+    async fn with_retries<T, F: Future<Output = Result<T, ProviderError>>>(
+        &self,
+        plan: &Plan,
+        log: &AttemptLog,
+        deadline: Deadline,
+        mut attempt: impl FnMut() -> F,
+    ) -> Result<T, GatewayError> {
+        let mut tried = 0;
+        loop {
+            tried += 1;
+            let started = Instant::now();
+            let result = attempt().await;
+            log.add(plan, started, result.as_ref().err());
+            let error = match result {
+                Ok(answer) => return Ok(answer),
+                Err(error) => error,
+            };
+            match self.wait_before_retry(plan, &error, tried) {
+                Some(wait) if Deadline::now() + wait < deadline => tokio::time::sleep(wait).await,
+                _ => return Err(GatewayError::Provider { provider: plan.target.provider.to_string(), error }),
+            }
+        }
+    }
+
+    /// How long to wait before the next try; `None` when there must be none.
+    fn wait_before_retry(&self, plan: &Plan, error: &ProviderError, tried: u32) -> Option<Duration> {
+        let settings = &self.settings;
+        // A mapped call may start paid work at the upstream, so it is repeated only when it surely was not begun.
+        let safe = match plan.model.mapping {
+            Some(_) => matches!(error.class, ErrorClass::Connect | ErrorClass::RateLimit),
+            None => error.class.is_retryable(),
+        };
+        if !safe || tried >= settings.max_attempts {
+            return None;
+        }
+        match error.retry_after {
+            Some(asked) => (asked <= settings.retry_after_max).then_some(asked),
+            None => {
+                let longest = settings.backoff.saturating_mul(1 << (tried - 1).min(16)).min(settings.backoff_max);
+                Some(longest.mul_f64(0.5 + 0.5 * self.clock.fraction()))
+            }
+        }
+    }
+
+    async fn try_whole(
+        &self,
+        plan: &Plan,
+        input: &ChatInput,
+        log: &AttemptLog,
+        deadline: Deadline,
+    ) -> Result<Box<Completion>, ProviderError> {
+        let mut request = log.request(plan, input, false)?;
+        loop {
+            let upstream = self.send(plan, request, deadline).await?;
+            let headers = upstream.headers.clone();
+            let body = upstream.read(deadline).await?;
+            match plan.codec.response(&plan.target, &headers, body)? {
+                Parsed::Done(completion) => return Ok(completion),
+                Parsed::Poll { next, wait } => {
+                    if Deadline::now() + wait >= deadline {
+                        return Err(ProviderError::new(ErrorClass::Timeout, "the provider did not finish in time"));
+                    }
+                    tokio::time::sleep(wait).await;
+                    request = *next;
+                }
+            }
+        }
+    }
+
+    async fn try_stream(
+        &self,
+        plan: &Plan,
+        input: &ChatInput,
+        log: &AttemptLog,
+        deadline: Deadline,
+    ) -> Result<Box<OpenStream>, ProviderError> {
+        let decoder = plan
+            .codec
+            .decoder(&plan.target)
+            .ok_or_else(|| ProviderError::new(ErrorClass::Unsupported, "this model cannot stream"))?;
+        let request = log.request(plan, input, true)?;
+        let upstream = self.send(plan, request, deadline).await?;
+        let mut stream = Box::new(OpenStream {
+            upstream,
+            parser: SseParser::default(),
+            decoder,
+            pending: VecDeque::new(),
+            ended: false,
+            deadline,
+        });
+        while stream.pending.is_empty() && !stream.ended {
+            stream.read_more().await?;
+        }
+        Ok(stream)
+    }
+
+    /// Sends one request; an answer other than 2xx is an error.
+    async fn send(&self, plan: &Plan, request: UpstreamRequest, deadline: Deadline) -> Result<Upstream, ProviderError> {
+        let upstream = self.transport.send(request, deadline).await?;
+        if upstream.status.is_success() {
+            return Ok(upstream);
+        }
+        let (status, headers) = (upstream.status, upstream.headers.clone());
+        let body = upstream.read(deadline).await.unwrap_or_default();
+        Err(plan.codec.error(status, &headers, &body))
+    }
+}
+
+impl OpenStream {
+    /// Takes one piece from the network into `pending`, or learns that the stream has ended. An end without the provider's
+    /// end marker is an error.
+    pub async fn read_more(&mut self) -> Result<(), ProviderError> {
+        let piece = self.upstream.next(self.deadline).await?;
+        let mut events = Vec::new();
+        match piece {
+            Some(piece) => self.parser.feed(piece, &mut events)?,
+            None => {
+                self.ended = true;
+                self.parser.finish(&mut events)?;
+            }
+        }
+        let mut chunks = Vec::new();
+        let mut outcome = Ok(());
+        for event in events {
+            if self.decoder.is_done() {
+                break;
+            }
+            outcome = self.decoder.event(event, &mut chunks);
+            if outcome.is_err() {
+                break;
+            }
+        }
+        if outcome.is_ok() && (self.ended || self.decoder.is_done()) {
+            self.ended = true;
+            self.upstream.release();
+            outcome = self.decoder.end(&mut chunks);
+        }
+        self.pending.extend(chunks);
+        outcome
+    }
+}

@@ -1,0 +1,169 @@
+//! A generation call, step by step: resolve the model, reserve limits, ask the provider, hand the answer on, settle,
+//! record. Nothing on this path touches the database.
+
+mod attempt;
+pub mod call;
+mod classify;
+mod collect;
+mod error;
+pub mod record;
+mod reserve;
+mod resolve;
+mod stream;
+
+use std::{net::SocketAddr, sync::Arc, time::Instant};
+
+pub use call::{Context, Facts};
+pub use error::{GatewayError, Source};
+pub use record::Recorder;
+pub use stream::ChatStream;
+
+use self::{call::Call, reserve::Limiter, resolve::Plan};
+use super::catalog::{Catalog, Model};
+use crate::{
+    clock::Clock,
+    providers::{ChatInput, Completion, chat::Message, chat::Part, transport::Transport},
+    services::identity::Caller,
+    settings,
+};
+
+/// Generates text through providers.
+#[derive(Clone)]
+pub struct Gateway {
+    catalog: Arc<Catalog>,
+    transport: Transport,
+    recorder: Recorder,
+    limiter: Limiter,
+    clock: Clock,
+    settings: Arc<settings::Gateway>,
+    content_limit: usize,
+    simulator: Option<SocketAddr>,
+}
+
+/// An answer.
+pub enum Reply {
+    Whole {
+        completion: Box<Completion>,
+        facts: Facts,
+    },
+    /// Not opened yet: see [`ChatStream::opened`].
+    Stream(Box<ChatStream>),
+}
+
+impl Gateway {
+    pub fn new(
+        catalog: Arc<Catalog>,
+        transport: Transport,
+        recorder: Recorder,
+        clock: Clock,
+        settings: &settings::Settings,
+        simulator: Option<SocketAddr>,
+    ) -> Self {
+        Self {
+            catalog,
+            transport,
+            recorder,
+            limiter: Limiter::default(),
+            clock,
+            settings: Arc::new(settings.gateway.clone()),
+            content_limit: settings.recording.content_limit_bytes,
+            simulator,
+        }
+    }
+
+    /// Where the simulator listens, when it is on.
+    pub fn simulator(&self) -> Option<SocketAddr> {
+        self.simulator
+    }
+
+    /// The model that a name means for this caller, without calling it. `None` and `auto` need the prompt.
+    pub fn model(&self, name: &str, caller: &Caller) -> Result<Arc<Model>, GatewayError> {
+        resolve::model(&self.catalog.snapshot(), name, caller)
+    }
+
+    /// Whether a call would reach something: `Ok(simulated)`, or why not.
+    pub fn availability(&self, model: Arc<Model>, instance_id: &str) -> Result<bool, GatewayError> {
+        resolve::plan(&self.catalog.snapshot(), model, instance_id, self.simulator).map(|plan| plan.target.simulated)
+    }
+
+    /// Answers a chat call, whole or as a stream, and records it whatever happens.
+    pub async fn chat(&self, context: Context, input: ChatInput) -> Result<Reply, GatewayError> {
+        let slot = self.recorder.reserve().await.ok_or(GatewayError::Stopping)?;
+        let caller = context.caller.clone();
+        let timeout =
+            context.timeout.map_or(self.settings.total_timeout, |asked| asked.min(self.settings.total_timeout));
+        let deadline = tokio::time::Instant::from_std(context.started + timeout);
+        let mut call = Call::new(context, slot, self.clock.clone(), &input, self.content_limit);
+        let plan = match self.admit(&mut call, &input, &caller) {
+            Ok(plan) => plan,
+            Err(error) => {
+                call.fail(&error);
+                return Err(error);
+            }
+        };
+        if input.stream {
+            let (gateway, log) = (self.clone(), call.log());
+            let opening = Box::pin(async move { gateway.open(&plan, &input, &log, deadline).await });
+            return Ok(Reply::Stream(Box::new(ChatStream::new(call, opening))));
+        }
+        match self.ask(&plan, &input, &call.log(), deadline).await {
+            Ok(completion) => {
+                let facts = call.complete(&completion);
+                Ok(Reply::Whole { completion, facts })
+            }
+            Err(error) => {
+                call.fail(&error);
+                Err(error)
+            }
+        }
+    }
+
+    /// Everything that can be decided before the provider is asked.
+    fn admit(&self, call: &mut Call, input: &ChatInput, caller: &Caller) -> Result<Plan, GatewayError> {
+        let snapshot = self.catalog.snapshot();
+        let name = input.model.as_deref().unwrap_or(&self.settings.default_model);
+        let model = if name == "auto" {
+            let prompt = last_prompt(input)?;
+            resolve::automatic(&snapshot, &prompt, self.clock.fraction(), caller)?
+        } else {
+            resolve::model(&snapshot, name, caller)?
+        };
+        if !model.can("text") {
+            return Err(GatewayError::WrongCapability { model: model.id.clone(), wanted: "text" });
+        }
+        let plan = resolve::plan(&snapshot, model, &caller.instance.id, self.simulator)?;
+        call.route(plan.clone());
+        if input.stream && plan.codec.decoder(&plan.target).is_none() {
+            return Err(GatewayError::CannotStream { model: plan.model.id.clone() });
+        }
+        let tokens = input.estimated_tokens() + u64::from(input.max_tokens.unwrap_or(0));
+        let now = self.clock.now_us();
+        call.reserve(self.limiter.reserve(&snapshot, &caller.instance, &plan.model, tokens, now)?);
+        Ok(plan)
+    }
+}
+
+/// The text of the last user turn: what a classification looks at.
+fn last_prompt(input: &ChatInput) -> Result<String, GatewayError> {
+    let request = input.typed()?;
+    let last = request.messages.iter().rev().find_map(|message| match message {
+        Message::User(parts) => Some(parts),
+        _ => None,
+    });
+    let texts: Vec<&str> = last
+        .into_iter()
+        .flatten()
+        .filter_map(|part| match part {
+            Part::Text(text) => Some(text.as_str()),
+            _ => None,
+        })
+        .collect();
+    Ok(texts.join("\n"))
+}
+
+impl Context {
+    /// Time since the call came in.
+    pub fn elapsed(&self) -> std::time::Duration {
+        Instant::now() - self.started
+    }
+}

@@ -1,0 +1,127 @@
+//! Records of finished calls on their way to the database: a bounded queue and one writer that commits them in groups.
+//! A place in the queue is taken before a call begins, so a full queue slows callers and never loses a record.
+
+use std::{collections::HashMap, time::Duration};
+
+use tokio::sync::mpsc;
+
+use crate::{
+    clock::Clock,
+    settings,
+    shutdown::Tasks,
+    store::{Db, StoreError, requests::RequestRecord},
+};
+
+const DAY_US: i64 = 86_400_000_000;
+
+/// The way in.
+#[derive(Clone)]
+pub struct Recorder {
+    queue: mpsc::Sender<RequestRecord>,
+}
+
+/// A place in the queue that is held for one call.
+pub struct Slot(mpsc::OwnedPermit<RequestRecord>);
+
+impl Slot {
+    /// Hands the record over; never waits.
+    pub fn send(self, record: RequestRecord) {
+        drop(self.0.send(record));
+    }
+}
+
+impl Recorder {
+    /// Starts the writer. It ends when every `Recorder` and `Slot` is gone, after it has written everything.
+    pub fn start(db: Db, settings: &settings::Recording, tasks: &Tasks) -> Self {
+        let (queue, records) = mpsc::channel(settings.queue);
+        let writer = Writer { db, records, batch: settings.batch, interval: settings.flush_interval };
+        tasks.spawn(writer.run());
+        Self { queue }
+    }
+
+    /// Takes a place, and waits for one while the queue is full. `None` once the writer is gone.
+    pub async fn reserve(&self) -> Option<Slot> {
+        self.queue.clone().reserve_owned().await.ok().map(Slot)
+    }
+}
+
+struct Writer {
+    db: Db,
+    records: mpsc::Receiver<RequestRecord>,
+    batch: usize,
+    interval: Duration,
+}
+
+impl Writer {
+    async fn run(mut self) {
+        let mut batch = Vec::with_capacity(self.batch);
+        // The first record of a batch opens it; it is written when it is full or when the interval is over.
+        while let Some(first) = self.records.recv().await {
+            batch.push(first);
+            let until = tokio::time::Instant::now() + self.interval;
+            while batch.len() < self.batch {
+                let room = self.batch - batch.len();
+                match tokio::time::timeout_at(until, self.records.recv_many(&mut batch, room)).await {
+                    Ok(0) | Err(_) => break,
+                    Ok(_) => {}
+                }
+            }
+            self.write(&batch).await;
+            batch.clear();
+        }
+    }
+
+    /// Writes until it succeeds: meanwhile the queue fills, and callers wait.
+    async fn write(&self, batch: &[RequestRecord]) {
+        let mut wait = Duration::from_millis(100);
+        loop {
+            match self.try_write(batch).await {
+                Ok(()) => return,
+                Err(error) => {
+                    tracing::error!(%error, records = batch.len(), "cannot write the request log; trying again");
+                    tokio::time::sleep(wait).await;
+                    wait = (wait * 2).min(Duration::from_secs(5));
+                }
+            }
+        }
+    }
+
+    async fn try_write(&self, batch: &[RequestRecord]) -> Result<(), StoreError> {
+        self.db.insert_requests(batch).await?;
+        let mut used: HashMap<&str, i64> = HashMap::new();
+        for record in batch {
+            if let Some(key) = &record.log.key_id {
+                let last = used.entry(key).or_default();
+                *last = (*last).max(record.log.created_us);
+            }
+        }
+        self.db.touch_api_keys(used.into_iter().map(|(key, at)| (key.to_owned(), at)).collect()).await
+    }
+}
+
+/// Deletes every hour what is older than its retention, until the process stops.
+pub async fn retain(db: Db, clock: Clock, settings: settings::Recording, tasks: Tasks) {
+    let stop = tasks.token();
+    let mut hourly = tokio::time::interval(Duration::from_secs(3600));
+    loop {
+        tokio::select! {
+            _ = stop.cancelled() => return,
+            _ = hourly.tick() => {}
+        }
+        if let Err(error) = sweep(&db, clock.now_us(), &settings).await {
+            tracing::warn!(%error, "cannot delete old records; the next hour tries again");
+        }
+    }
+}
+
+/// Small batches: a sweep of millions must not hold up the writer.
+async fn sweep(db: &Db, now_us: i64, settings: &settings::Recording) -> Result<(), StoreError> {
+    const BATCH: i64 = 1_000;
+    let log_before = now_us - i64::from(settings.log_retention_days) * DAY_US;
+    let usage_before = now_us - i64::from(settings.usage_retention_days) * DAY_US;
+    while db.delete_expired_contents(now_us, BATCH).await? > 0 {}
+    while db.delete_requests_before(log_before, BATCH).await? > 0 {}
+    while db.delete_usage_before(usage_before, BATCH).await? > 0 {}
+    db.delete_expired_sign_ins(now_us).await?;
+    Ok(())
+}

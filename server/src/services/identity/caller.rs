@@ -1,0 +1,30 @@
+//! Who is calling, and what they may see.
+
+use std::{collections::HashSet, sync::Arc};
+
+use app::types::Role;
+
+use crate::services::catalog::{Instance, Level, Model};
+
+/// A caller whose key or session was checked.
+#[derive(Debug, Clone)]
+pub struct Caller {
+    pub org_id: String,
+    /// The instance the call is made in.
+    pub instance: Arc<Instance>,
+    pub user_id: Option<String>,
+    pub project_id: Option<String>,
+    /// Set when an API key was shown, not a session.
+    pub key_id: Option<String>,
+    pub role: Role,
+    pub level: Level,
+    /// `None`: every model.
+    pub allowed_models: Option<Arc<HashSet<String>>>,
+}
+
+impl Caller {
+    /// Catalogue models are everyone's; others belong to an organization.
+    pub fn sees(&self, model: &Model) -> bool {
+        model.org_id.as_ref().is_none_or(|org| *org == self.org_id) || self.role == Role::Superadmin
+    }
+}

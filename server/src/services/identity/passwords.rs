@@ -1,0 +1,132 @@
+//! Passwords: argon2id, checked away from the threads that serve requests, and only so many times.
+
+use std::{collections::HashMap, sync::Arc, time::Duration};
+
+use argon2::{
+    Argon2,
+    password_hash::{PasswordHasher, PasswordVerifier, phc::PasswordHash},
+};
+use parking_lot::Mutex;
+use tokio::sync::Semaphore;
+
+use super::IdentityError;
+
+pub const MIN_LENGTH: usize = 12;
+const MAX_LENGTH: usize = 1_024;
+/// Failed tries per e-mail address, and per network address, within the window.
+const TRIES: usize = 10;
+const WINDOW_US: i64 = 15 * 60 * 1_000_000;
+
+/// Hashes and checks passwords. Each check costs memory, so few run at a time.
+#[derive(Clone)]
+pub struct Passwords {
+    slots: Arc<Semaphore>,
+    failures: Arc<Mutex<HashMap<String, Vec<i64>>>>,
+    /// Checked when there is no such user, so that the answer takes as long.
+    decoy: Arc<str>,
+}
+
+impl Passwords {
+    pub fn new() -> Result<Self, IdentityError> {
+        Ok(Self {
+            slots: Arc::new(Semaphore::new(2)),
+            failures: Arc::default(),
+            decoy: hash_now("a password nobody has")?.into(),
+        })
+    }
+
+    /// Checks length, then hashes.
+    pub async fn hash(&self, password: &str) -> Result<String, IdentityError> {
+        let length = password.chars().count();
+        if !(MIN_LENGTH..=MAX_LENGTH).contains(&length) {
+            return Err(IdentityError::Password(format!("use between {MIN_LENGTH} and {MAX_LENGTH} characters")));
+        }
+        let password = password.to_owned();
+        self.away(move || hash_now(&password)).await?
+    }
+
+    /// Whether the password is the one of this hash; without a hash it takes as long and is false.
+    pub async fn verify(&self, password: &str, hash: Option<&str>) -> Result<bool, IdentityError> {
+        let known = hash.is_some();
+        let hash = hash.unwrap_or(&self.decoy).to_owned();
+        let password: String = password.chars().take(MAX_LENGTH + 1).collect();
+        let right = self
+            .away(move || {
+                PasswordHash::new(&hash)
+                    .is_ok_and(|hash| Argon2::default().verify_password(password.as_bytes(), &hash).is_ok())
+            })
+            .await?;
+        Ok(known && right)
+    }
+
+    /// `Err` when one of these names has failed too often lately.
+    pub fn check_tries(&self, names: &[&str], now_us: i64) -> Result<(), IdentityError> {
+        let mut failures = self.failures.lock();
+        failures.retain(|_, times| {
+            times.retain(|at| *at > now_us - WINDOW_US);
+            !times.is_empty()
+        });
+        for name in names {
+            if let Some(times) = failures.get(*name).filter(|times| times.len() >= TRIES) {
+                let wait_us = times.first().map_or(0, |oldest| oldest + WINDOW_US - now_us).unsigned_abs();
+                return Err(IdentityError::TooManyTries(Duration::from_micros(wait_us)));
+            }
+        }
+        Ok(())
+    }
+
+    pub fn failed(&self, names: &[&str], now_us: i64) {
+        let mut failures = self.failures.lock();
+        for name in names {
+            failures.entry((*name).to_owned()).or_default().push(now_us);
+        }
+    }
+
+    pub fn succeeded(&self, name: &str) {
+        self.failures.lock().remove(name);
+    }
+
+    async fn away<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Result<T, IdentityError> {
+        let slot = self.slots.clone().acquire_owned().await.map_err(|_| IdentityError::Busy)?;
+        tokio::task::spawn_blocking(move || {
+            let done = work();
+            drop(slot);
+            done
+        })
+        .await
+        .map_err(|_| IdentityError::Busy)
+    }
+}
+
+fn hash_now(password: &str) -> Result<String, IdentityError> {
+    Argon2::default().hash_password(password.as_bytes()).map(|hash| hash.to_string()).map_err(|_| IdentityError::Busy)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn only_the_right_password_is_right() {
+        let passwords = Passwords::new().unwrap();
+        let hash = passwords.hash("correct horse battery").await.unwrap();
+        assert!(hash.starts_with("$argon2id$"));
+        assert!(passwords.verify("correct horse battery", Some(&hash)).await.unwrap());
+        assert!(!passwords.verify("correct horse", Some(&hash)).await.unwrap());
+        assert!(!passwords.verify("a password nobody has", None).await.unwrap());
+        assert!(matches!(passwords.hash("short").await, Err(IdentityError::Password(_))));
+    }
+
+    #[tokio::test]
+    async fn the_eleventh_try_waits() {
+        let passwords = Passwords::new().unwrap();
+        for at in 0..10 {
+            passwords.check_tries(&["a", "ip"], at).unwrap();
+            passwords.failed(&["a", "ip"], at);
+        }
+        assert!(matches!(passwords.check_tries(&["a"], 10), Err(IdentityError::TooManyTries(_))));
+        assert!(matches!(passwords.check_tries(&["b", "ip"], 10), Err(IdentityError::TooManyTries(_))));
+        passwords.check_tries(&["b"], 10).unwrap();
+        passwords.check_tries(&["a"], 10 + WINDOW_US).unwrap();
+    }
+}

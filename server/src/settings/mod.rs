@@ -1,0 +1,247 @@
+//! How the process runs: the embedded defaults, then a file, then the environment. What people configure in the product
+//! (models, keys, limits) is not here but in the database.
+//!
+//! To add a setting: put it with a comment and its default into `default.toml` and as a field into its struct below.
+
+mod layers;
+
+use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf, time::Duration};
+
+use serde::Deserialize;
+
+use crate::providers::Secret;
+
+pub use layers::{SettingsError, load};
+
+/// The commented default file, as `electrons config print-default` prints it.
+pub const DEFAULT: &str = include_str!("default.toml");
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Settings {
+    pub environment: Environment,
+    pub server: Server,
+    pub database: Database,
+    pub storage: Storage,
+    pub simulation: Simulation,
+    pub gateway: Gateway,
+    pub recording: Recording,
+    pub sessions: Sessions,
+    pub secrets: Secrets,
+    pub log: Log,
+    pub providers: BTreeMap<String, ProviderOverride>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Environment {
+    Development,
+    Production,
+}
+
+impl Environment {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Development => "development",
+            Self::Production => "production",
+        }
+    }
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Server {
+    pub address: SocketAddr,
+    pub public_url: String,
+    pub body_limit_bytes: usize,
+    #[serde(rename = "drain_timeout_ms", deserialize_with = "millis")]
+    pub drain_timeout: Duration,
+    pub default_instance: String,
+    pub allow_test_keys: bool,
+    pub trust_forwarded_for: bool,
+}
+
+#[derive(Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Database {
+    /// May hold a password.
+    pub url: String,
+    pub max_connections: u32,
+    pub synchronous: Synchronous,
+}
+
+impl std::fmt::Debug for Database {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Database").field("max_connections", &self.max_connections).finish_non_exhaustive()
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Synchronous {
+    Normal,
+    Full,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Storage {
+    pub data_folder: PathBuf,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Simulation {
+    pub mode: SimulationMode,
+    pub address: SocketAddr,
+    #[serde(rename = "first_byte_ms", deserialize_with = "millis")]
+    pub first_byte: Duration,
+    #[serde(rename = "per_token_ms", deserialize_with = "millis")]
+    pub per_token: Duration,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum SimulationMode {
+    Auto,
+    On,
+    Off,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Gateway {
+    #[serde(rename = "connect_timeout_ms", deserialize_with = "millis")]
+    pub connect_timeout: Duration,
+    #[serde(rename = "first_byte_timeout_ms", deserialize_with = "millis")]
+    pub first_byte_timeout: Duration,
+    #[serde(rename = "idle_timeout_ms", deserialize_with = "millis")]
+    pub idle_timeout: Duration,
+    #[serde(rename = "total_timeout_ms", deserialize_with = "millis")]
+    pub total_timeout: Duration,
+    pub max_attempts: u32,
+    #[serde(rename = "backoff_ms", deserialize_with = "millis")]
+    pub backoff: Duration,
+    #[serde(rename = "backoff_max_ms", deserialize_with = "millis")]
+    pub backoff_max: Duration,
+    #[serde(rename = "retry_after_max_ms", deserialize_with = "millis")]
+    pub retry_after_max: Duration,
+    #[serde(rename = "keep_alive_ms", deserialize_with = "millis")]
+    pub keep_alive: Duration,
+    pub response_limit_bytes: usize,
+    pub default_model: String,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Recording {
+    pub queue: usize,
+    #[serde(rename = "flush_interval_ms", deserialize_with = "millis")]
+    pub flush_interval: Duration,
+    pub batch: usize,
+    pub content_limit_bytes: usize,
+    pub log_retention_days: u32,
+    pub usage_retention_days: u32,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Sessions {
+    pub days: u32,
+    pub link_minutes: u32,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Secrets {
+    #[serde(deserialize_with = "secret")]
+    pub encryption_key: Secret,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Log {
+    pub level: String,
+    pub format: LogFormat,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    Text,
+    Json,
+}
+
+/// What the settings say of one provider; the rest is in the catalogue.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ProviderOverride {
+    pub base_url: Option<String>,
+    #[serde(default, deserialize_with = "optional_secret")]
+    pub api_key: Option<Secret>,
+}
+
+impl Settings {
+    /// Whether the simulator stands in for providers without a credential.
+    pub fn simulation_is_on(&self) -> bool {
+        match self.simulation.mode {
+            SimulationMode::Auto => self.environment != Environment::Production,
+            SimulationMode::On => true,
+            SimulationMode::Off => false,
+        }
+    }
+
+    /// The instance that `default` means.
+    pub fn default_instance(&self) -> &str {
+        match self.server.default_instance.as_str() {
+            "" => self.environment.as_str(),
+            named => named,
+        }
+    }
+
+    /// Rules that need more than one value, or that a type cannot say.
+    fn problems(&self) -> Result<(), (&'static str, String)> {
+        let positive: [(&str, bool); 6] = [
+            ("gateway.max_attempts", self.gateway.max_attempts > 0),
+            ("recording.queue", self.recording.queue > 0),
+            ("recording.batch", self.recording.batch > 0),
+            ("database.max_connections", self.database.max_connections > 0),
+            ("server.body_limit_bytes", self.server.body_limit_bytes >= 1024),
+            ("gateway.keep_alive_ms", !self.gateway.keep_alive.is_zero()),
+        ];
+        for (key, ok) in positive {
+            if !ok {
+                return Err((key, "is too small".to_owned()));
+            }
+        }
+        if !self.server.public_url.is_empty() && reqwest::Url::parse(&self.server.public_url).is_err() {
+            return Err(("server.public_url", "is not an address like https://ai.example.org".to_owned()));
+        }
+        if tracing_subscriber::EnvFilter::try_new(&self.log.level).is_err() {
+            return Err((
+                "log.level",
+                "is not a level such as info, nor a filter such as info,server=debug".to_owned(),
+            ));
+        }
+        for provider in self.providers.values() {
+            if let Some(url) = &provider.base_url
+                && reqwest::Url::parse(url).is_err()
+            {
+                return Err(("providers", format!("\"{url}\" is not an address like https://api.openai.com/v1")));
+            }
+        }
+        Ok(())
+    }
+}
+
+fn millis<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
+    u64::deserialize(deserializer).map(Duration::from_millis)
+}
+
+fn secret<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Secret, D::Error> {
+    String::deserialize(deserializer).map(|value| Secret::new(&value))
+}
+
+fn optional_secret<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<Secret>, D::Error> {
+    Ok(Option::<String>::deserialize(deserializer)?.map(|value| Secret::new(&value)))
+}

@@ -1,0 +1,147 @@
+//! API keys. The key itself is never stored.
+
+use sqlx::types::Json;
+
+use super::{Db, Page, StoreError, found};
+
+/// A row of `api_keys`. Exactly one of `user_id` and `project_id` is set.
+#[derive(Debug, Clone, PartialEq, sqlx::FromRow)]
+pub struct ApiKeyRow {
+    pub key_id: String,
+    pub user_id: Option<String>,
+    pub project_id: Option<String>,
+    pub instance_id: String,
+    pub org_id: String,
+    pub name: String,
+    /// SHA-256 of the key.
+    pub key_hash: Vec<u8>,
+    /// First 8 characters, `...`, last 4.
+    pub masked: String,
+    #[sqlx(json)]
+    pub scopes: Vec<String>,
+    /// Model ids the key may use; `None` is all.
+    #[sqlx(json(nullable))]
+    pub allowed_models: Option<Vec<String>>,
+    pub expires_us: Option<i64>,
+    pub last_used_us: Option<i64>,
+    pub revoked_us: Option<i64>,
+    pub created_us: i64,
+    pub deleted_us: Option<i64>,
+}
+
+/// Which keys to list; empty fields do not filter. Revoked keys are listed, deleted ones are not.
+#[derive(Debug, Clone, Default)]
+pub struct ApiKeyFilter {
+    pub org_id: Option<String>,
+    pub instance_id: Option<String>,
+    pub user_id: Option<String>,
+    pub project_id: Option<String>,
+}
+
+macro_rules! columns {
+    () => {
+        "key_id, user_id, project_id, instance_id, org_id, name, key_hash, masked, scopes, allowed_models, expires_us,
+         last_used_us, revoked_us, created_us, deleted_us"
+    };
+}
+
+const INSERT: &str = concat!(
+    "INSERT INTO api_keys (",
+    columns!(),
+    ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)"
+);
+/// Keys that could open something, whatever order their owners were deleted and restored in.
+pub(super) const ALL_LIVE: &str = concat!(
+    "SELECT ",
+    columns!(),
+    " FROM api_keys
+      WHERE revoked_us IS NULL AND deleted_us IS NULL
+        AND instance_id IN (SELECT instance_id FROM instances WHERE deleted_us IS NULL)
+        AND (user_id IS NULL OR user_id IN (SELECT user_id FROM users WHERE deleted_us IS NULL))
+        AND (project_id IS NULL OR project_id IN (SELECT project_id FROM projects WHERE deleted_us IS NULL))"
+);
+const GET: &str = concat!("SELECT ", columns!(), " FROM api_keys WHERE key_id = $1 AND deleted_us IS NULL");
+const LIST: &str = concat!(
+    "SELECT ",
+    columns!(),
+    " FROM api_keys
+      WHERE deleted_us IS NULL AND ($1 IS NULL OR org_id = $1) AND ($2 IS NULL OR instance_id = $2)
+        AND ($3 IS NULL OR user_id = $3) AND ($4 IS NULL OR project_id = $4)
+        AND ($5 IS NULL OR (created_us, key_id) < ($5, $6))
+      ORDER BY created_us DESC, key_id DESC LIMIT $7"
+);
+const UPDATE: &str = "UPDATE api_keys SET name = $2, scopes = $3, allowed_models = $4, expires_us = $5
+                      WHERE key_id = $1 AND deleted_us IS NULL";
+const REVOKE: &str =
+    "UPDATE api_keys SET revoked_us = $2 WHERE key_id = $1 AND deleted_us IS NULL AND revoked_us IS NULL";
+const TOUCH: &str = "UPDATE api_keys SET last_used_us = $2
+                     WHERE key_id = $1 AND (last_used_us IS NULL OR last_used_us < $2)";
+
+impl Db {
+    /// Adds a key.
+    pub async fn insert_api_key(&self, row: &ApiKeyRow) -> Result<(), StoreError> {
+        change!(self, row.created_us, |t| {
+            bind!(sqlx::query(INSERT), row;
+                  key_id, user_id, project_id, instance_id, org_id, name, key_hash, masked)
+            .bind(Json(&row.scopes))
+            .bind(row.allowed_models.as_ref().map(Json))
+            .bind(row.expires_us)
+            .bind(row.last_used_us)
+            .bind(row.revoked_us)
+            .bind(row.created_us)
+            .bind(row.deleted_us)
+            .execute(&mut *t)
+            .await?;
+        });
+        Ok(())
+    }
+
+    /// A key that is not deleted; it may be revoked or expired.
+    pub async fn api_key(&self, key_id: &str) -> Result<Option<ApiKeyRow>, StoreError> {
+        Ok(db!(self, |c| sqlx::query_as(GET).bind(key_id).fetch_optional(c).await)?)
+    }
+
+    /// Keys that are not deleted, newest first.
+    pub async fn list_api_keys(&self, filter: &ApiKeyFilter, page: &Page) -> Result<Vec<ApiKeyRow>, StoreError> {
+        Ok(db!(self, |c| bind!(sqlx::query_as(LIST), filter; org_id, instance_id, user_id, project_id)
+            .bind(page.time())
+            .bind(page.id())
+            .bind(page.limit)
+            .fetch_all(c)
+            .await)?)
+    }
+
+    /// Writes name, scopes, models and expiry.
+    pub async fn update_api_key(&self, row: &ApiKeyRow, now_us: i64) -> Result<(), StoreError> {
+        change!(self, now_us, |t| {
+            let update = sqlx::query(UPDATE)
+                .bind(&row.key_id)
+                .bind(&row.name)
+                .bind(Json(&row.scopes))
+                .bind(row.allowed_models.as_ref().map(Json))
+                .bind(row.expires_us);
+            found(update.execute(&mut *t).await?.rows_affected())?;
+        });
+        Ok(())
+    }
+
+    /// Revokes a key. `NotFound` when there is none or it is revoked already.
+    pub async fn revoke_api_key(&self, key_id: &str, now_us: i64) -> Result<(), StoreError> {
+        change!(self, now_us, |t| {
+            found(sqlx::query(REVOKE).bind(key_id).bind(now_us).execute(&mut *t).await?.rows_affected())?;
+        });
+        Ok(())
+    }
+
+    /// Notes when keys were last used: pairs of key id and time. Unknown keys are skipped. Not a change of configuration.
+    pub async fn touch_api_keys(&self, mut used: Vec<(String, i64)>) -> Result<(), StoreError> {
+        // One order for all servers, or two of them could wait for each other's rows.
+        used.sort_unstable();
+        tx!(self, |t| {
+            for (key_id, last_used_us) in &used {
+                sqlx::query(TOUCH).bind(key_id).bind(last_used_us).execute(&mut *t).await?;
+            }
+        });
+        Ok(())
+    }
+}

@@ -1,0 +1,483 @@
+//! The request log, what was said, and usage: written in batches, read by key, deleted by age. History needs neither the
+//! rows it names nor a configuration version.
+
+use std::sync::LazyLock;
+
+use serde_json::Value;
+use sqlx::QueryBuilder;
+
+use super::{Db, Hidden, Page, StoreError};
+
+/// A row of `request_log`: one call, without what was said. Times are microseconds, money millionths of a US dollar.
+#[derive(Debug, Clone, PartialEq, sqlx::FromRow)]
+pub struct RequestLogRow {
+    pub request_id: String,
+    /// When the call arrived.
+    pub created_us: i64,
+    pub org_id: Option<String>,
+    pub instance_id: Option<String>,
+    pub project_id: Option<String>,
+    pub key_id: Option<String>,
+    pub user_id: Option<String>,
+    /// `openai.chat`, `text.generate`, `console`, ….
+    pub surface: String,
+    /// The caller's own name for the call.
+    pub caller_request_id: Option<String>,
+    pub model_asked: Option<String>,
+    pub model_used: Option<String>,
+    pub provider: Option<String>,
+    pub streamed: bool,
+    pub simulated: bool,
+    /// `completed`, `failed` or `cancelled`.
+    pub status: String,
+    pub http_status: i64,
+    /// `caller`, `gateway` or `provider`.
+    pub error_source: Option<String>,
+    pub error_class: Option<String>,
+    pub error_message: Option<String>,
+    pub finish_reason: Option<String>,
+    /// `{"items": [...]}`.
+    pub attempts: Value,
+    pub input_tokens: i64,
+    pub cached_tokens: i64,
+    pub cache_write_tokens: i64,
+    pub output_tokens: i64,
+    pub reasoning_tokens: i64,
+    pub cost_micro_usd: i64,
+    pub latency_us: i64,
+    pub first_token_us: Option<i64>,
+    /// Time spent here and not at the provider.
+    pub overhead_us: i64,
+    pub user_agent: Option<String>,
+    pub ip: Option<String>,
+}
+
+/// A row of `request_contents`: what was said, until it expires.
+#[derive(Debug, Clone, PartialEq, sqlx::FromRow)]
+pub struct RequestContentRow {
+    pub request_id: String,
+    pub created_us: i64,
+    pub expires_us: i64,
+    pub request_body: Option<Hidden>,
+    pub response_body: Option<Hidden>,
+    /// A body was longer than what is kept.
+    pub truncated: bool,
+}
+
+/// A row of `usage_logs`. The same call must always make the same `log_id`, so that writing it twice counts once.
+#[derive(Debug, Clone, PartialEq, sqlx::FromRow)]
+pub struct UsageLogRow {
+    pub log_id: String,
+    pub instance_id: String,
+    pub time_us: i64,
+    pub provider: String,
+    pub model: String,
+    pub input_tokens: i64,
+    pub output_tokens: i64,
+    pub cached_tokens: i64,
+    pub tokens_used: i64,
+    pub cost_micro_usd: i64,
+    pub request_id: String,
+    pub key_id: Option<String>,
+    pub user_id: Option<String>,
+    pub project_id: Option<String>,
+}
+
+/// Everything that is kept of one call.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RequestRecord {
+    pub log: RequestLogRow,
+    pub usage: Option<UsageLogRow>,
+    pub contents: Option<RequestContentRow>,
+}
+
+/// Which calls to list; empty fields do not filter.
+#[derive(Debug, Clone, Default)]
+pub struct RequestFilter {
+    pub org_id: Option<String>,
+    pub instance_id: Option<String>,
+    pub project_id: Option<String>,
+    pub user_id: Option<String>,
+    pub key_id: Option<String>,
+    /// Calls made with an API key, or those made without one.
+    pub by_key: Option<bool>,
+    pub surface: Option<String>,
+    pub status: Option<String>,
+    /// The model that was asked for or the one that answered.
+    pub model: Option<String>,
+    pub provider: Option<String>,
+    pub error_class: Option<String>,
+    /// Calls that arrived at this time or later.
+    pub from_us: Option<i64>,
+    /// Calls that arrived before this time.
+    pub until_us: Option<i64>,
+}
+
+/// What an instance did since some time.
+#[derive(Debug, Clone, PartialEq, sqlx::FromRow)]
+pub struct RequestTotalRow {
+    pub requests: i64,
+    pub failed: i64,
+    pub input_tokens: i64,
+    pub output_tokens: i64,
+    pub cost_micro_usd: i64,
+    /// Mean over the completed calls; none when there was none.
+    pub mean_latency_us: Option<i64>,
+}
+
+/// Usage of one instance, key and model over a span of time.
+#[derive(Debug, Clone, PartialEq, sqlx::FromRow)]
+pub struct UsageTotalRow {
+    pub instance_id: String,
+    pub key_id: Option<String>,
+    pub user_id: Option<String>,
+    pub project_id: Option<String>,
+    pub provider: String,
+    pub model: String,
+    pub requests: i64,
+    pub input_tokens: i64,
+    pub output_tokens: i64,
+    pub cached_tokens: i64,
+    pub tokens_used: i64,
+    pub cost_micro_usd: i64,
+}
+
+macro_rules! log_columns {
+    () => {
+        "request_id, created_us, org_id, instance_id, project_id, key_id, user_id, surface, caller_request_id, \
+         model_asked, model_used, provider, streamed, simulated, status, http_status, error_source, error_class, \
+         error_message, finish_reason, attempts, input_tokens, cached_tokens, cache_write_tokens, output_tokens, \
+         reasoning_tokens, cost_micro_usd, latency_us, first_token_us, overhead_us, user_agent, ip"
+    };
+}
+
+macro_rules! usage_columns {
+    () => {
+        "log_id, instance_id, time_us, provider, model, input_tokens, output_tokens, cached_tokens, tokens_used, \
+         cost_micro_usd, request_id, key_id, user_id, project_id"
+    };
+}
+
+macro_rules! content_columns {
+    () => {
+        "request_id, created_us, expires_us, request_body, response_body, truncated"
+    };
+}
+
+const GET: &str = concat!("SELECT ", log_columns!(), " FROM request_log WHERE request_id = $1");
+const LIST: &str = concat!("SELECT ", log_columns!(), " FROM request_log WHERE 1 = 1");
+const CONTENTS: &str =
+    concat!("SELECT ", content_columns!(), " FROM request_contents WHERE request_id = $1 AND expires_us > $2");
+// Postgres makes NUMERIC of a sum of BIGINT, so it is cast back.
+const TOTALS: &str = "SELECT COUNT(*) AS requests,
+    CAST(COALESCE(SUM(CASE WHEN status = 'failed' THEN 1 ELSE 0 END), 0) AS BIGINT) AS failed,
+    CAST(COALESCE(SUM(input_tokens), 0) AS BIGINT) AS input_tokens,
+    CAST(COALESCE(SUM(output_tokens), 0) AS BIGINT) AS output_tokens,
+    CAST(COALESCE(SUM(cost_micro_usd), 0) AS BIGINT) AS cost_micro_usd,
+    CAST(AVG(CASE WHEN status = 'completed' THEN latency_us END) AS BIGINT) AS mean_latency_us
+    FROM request_log WHERE instance_id = $1 AND created_us >= $2";
+const USAGE_TOTALS: &str = "SELECT instance_id, key_id, user_id, project_id, provider, model, COUNT(*) AS requests,
+      CAST(SUM(input_tokens) AS BIGINT) AS input_tokens, CAST(SUM(output_tokens) AS BIGINT) AS output_tokens,
+      CAST(SUM(cached_tokens) AS BIGINT) AS cached_tokens, CAST(SUM(tokens_used) AS BIGINT) AS tokens_used,
+      CAST(SUM(cost_micro_usd) AS BIGINT) AS cost_micro_usd
+    FROM usage_logs WHERE time_us >= $1 AND time_us < $2 AND ($3 IS NULL OR instance_id = $3)
+    GROUP BY instance_id, key_id, user_id, project_id, provider, model";
+const DELETE_OLD: [&str; 2] = [
+    "DELETE FROM request_contents WHERE request_id IN
+       (SELECT request_id FROM request_log WHERE created_us < $1 ORDER BY created_us, request_id LIMIT $2)",
+    "DELETE FROM request_log WHERE request_id IN
+       (SELECT request_id FROM request_log WHERE created_us < $1 ORDER BY created_us, request_id LIMIT $2)",
+];
+const DELETE_CONTENTS: &str = "DELETE FROM request_contents WHERE request_id IN
+    (SELECT request_id FROM request_contents WHERE expires_us <= $1 ORDER BY expires_us LIMIT $2)";
+const DELETE_USAGE: &str = "DELETE FROM usage_logs WHERE log_id IN
+    (SELECT log_id FROM usage_logs WHERE time_us < $1 ORDER BY time_us LIMIT $2)";
+
+/// An INSERT of many rows, in the few sizes that make every batch: a statement of a known size is prepared once.
+struct BatchInsert {
+    sqlite: [(usize, String); 3],
+    postgres: [(usize, String); 3],
+}
+
+impl BatchInsert {
+    fn new(table: &str, columns: &str) -> Self {
+        let width = columns.split(',').count();
+        let text = |rows: usize, parameter: fn(usize) -> String| {
+            let row = |row: usize| {
+                let parameters: Vec<String> = (1..=width).map(|column| parameter(row * width + column)).collect();
+                format!("({})", parameters.join(", "))
+            };
+            let values: Vec<String> = (0..rows).map(row).collect();
+            (rows, format!("INSERT INTO {table} ({columns}) VALUES {} ON CONFLICT DO NOTHING", values.join(", ")))
+        };
+        // SQLite looks numbered parameters up one after the other: with thousands of them that is most of the time.
+        Self {
+            sqlite: [128, 16, 1].map(|rows| text(rows, |_| "?".into())),
+            postgres: [128, 16, 1].map(|rows| text(rows, |n| format!("${n}"))),
+        }
+    }
+
+    /// Cuts rows into pieces that fit the texts.
+    fn pieces<'r, T>(&'static self, db: &Db, mut rows: &'r [T]) -> impl Iterator<Item = (&'static str, &'r [T])> {
+        let texts = match db {
+            Db::Sqlite(_) => &self.sqlite,
+            Db::Postgres(_) => &self.postgres,
+        };
+        std::iter::from_fn(move || {
+            let (size, sql) = texts.iter().find(|(size, _)| *size <= rows.len())?;
+            let (piece, rest) = rows.split_at(*size);
+            rows = rest;
+            Some((sql.as_str(), piece))
+        })
+    }
+}
+
+static INSERT_LOG: LazyLock<BatchInsert> = LazyLock::new(|| BatchInsert::new("request_log", log_columns!()));
+static INSERT_USAGE: LazyLock<BatchInsert> = LazyLock::new(|| BatchInsert::new("usage_logs", usage_columns!()));
+static INSERT_CONTENTS: LazyLock<BatchInsert> =
+    LazyLock::new(|| BatchInsert::new("request_contents", content_columns!()));
+
+impl Db {
+    /// Writes finished calls in one transaction and answers how many of them are new: a call that is already there is
+    /// left as it is, so a batch may be repeated. NUL characters become U+FFFD, because Postgres cannot store them.
+    pub async fn insert_requests(&self, records: &[RequestRecord]) -> Result<u64, StoreError> {
+        let cleaned: Vec<RequestRecord>;
+        let records = if records.iter().any(has_nul) {
+            cleaned = records.iter().map(without_nul).collect();
+            &cleaned
+        } else {
+            records
+        };
+        let usage: Vec<&UsageLogRow> = records.iter().filter_map(|r| r.usage.as_ref()).collect();
+        let contents: Vec<&RequestContentRow> = records.iter().filter_map(|r| r.contents.as_ref()).collect();
+
+        Ok(tx!(self, |t| {
+            let mut new = 0;
+            for (sql, piece) in INSERT_LOG.pieces(self, records) {
+                let mut insert = sqlx::query(sql);
+                for record in piece {
+                    insert = bind!(insert, record.log;
+                        request_id, created_us, org_id, instance_id, project_id, key_id, user_id, surface,
+                        caller_request_id, model_asked, model_used, provider, streamed, simulated, status, http_status,
+                        error_source, error_class, error_message, finish_reason, attempts, input_tokens, cached_tokens,
+                        cache_write_tokens, output_tokens, reasoning_tokens, cost_micro_usd, latency_us,
+                        first_token_us, overhead_us, user_agent, ip);
+                }
+                new += insert.execute(&mut *t).await?.rows_affected();
+            }
+            for (sql, piece) in INSERT_USAGE.pieces(self, &usage) {
+                let mut insert = sqlx::query(sql);
+                for row in piece {
+                    insert = bind!(insert, row;
+                        log_id, instance_id, time_us, provider, model, input_tokens, output_tokens, cached_tokens,
+                        tokens_used, cost_micro_usd, request_id, key_id, user_id, project_id);
+                }
+                insert.execute(&mut *t).await?;
+            }
+            for (sql, piece) in INSERT_CONTENTS.pieces(self, &contents) {
+                let mut insert = sqlx::query(sql);
+                for row in piece {
+                    insert = bind!(insert, row;
+                        request_id, created_us, expires_us, request_body, response_body, truncated);
+                }
+                insert.execute(&mut *t).await?;
+            }
+            new
+        }))
+    }
+
+    /// One call.
+    pub async fn request(&self, request_id: &str) -> Result<Option<RequestLogRow>, StoreError> {
+        Ok(db!(self, |c| sqlx::query_as(GET).bind(request_id).fetch_optional(c).await)?)
+    }
+
+    /// What was said in a call, unless it was not kept or has expired.
+    pub async fn request_contents(
+        &self,
+        request_id: &str,
+        now_us: i64,
+    ) -> Result<Option<RequestContentRow>, StoreError> {
+        Ok(db!(self, |c| sqlx::query_as(CONTENTS).bind(request_id).bind(now_us).fetch_optional(c).await)?)
+    }
+
+    /// Calls, newest first.
+    pub async fn list_requests(&self, filter: &RequestFilter, page: &Page) -> Result<Vec<RequestLogRow>, StoreError> {
+        let equal = [
+            (" AND org_id = ", &filter.org_id),
+            (" AND instance_id = ", &filter.instance_id),
+            (" AND project_id = ", &filter.project_id),
+            (" AND user_id = ", &filter.user_id),
+            (" AND key_id = ", &filter.key_id),
+            (" AND surface = ", &filter.surface),
+            (" AND provider = ", &filter.provider),
+            (" AND error_class = ", &filter.error_class),
+        ];
+        Ok(db!(self, |c| {
+            let mut list = QueryBuilder::new(LIST);
+            for (sql, value) in equal {
+                if let Some(value) = value {
+                    list.push(sql).push_bind(value);
+                }
+            }
+            match filter.status.as_deref() {
+                // As text, so that the small index of failures is used.
+                Some("failed") => _ = list.push(" AND status = 'failed'"),
+                Some(status) => _ = list.push(" AND status = ").push_bind(status),
+                None => {}
+            }
+            match filter.by_key {
+                Some(true) => _ = list.push(" AND key_id IS NOT NULL"),
+                Some(false) => _ = list.push(" AND key_id IS NULL"),
+                None => {}
+            }
+            if let Some(model) = &filter.model {
+                list.push(" AND (model_used = ").push_bind(model);
+                list.push(" OR model_asked = ").push_bind(model).push(")");
+            }
+            if let Some(from_us) = filter.from_us {
+                list.push(" AND created_us >= ").push_bind(from_us);
+            }
+            if let Some(until_us) = filter.until_us {
+                list.push(" AND created_us < ").push_bind(until_us);
+            }
+            if let Some((time, id)) = &page.after {
+                list.push(" AND (created_us, request_id) < (").push_bind(time);
+                list.push(", ").push_bind(id).push(")");
+            }
+            list.push(" ORDER BY created_us DESC, request_id DESC LIMIT ").push_bind(page.limit);
+            list.build_query_as().fetch_all(c).await
+        })?)
+    }
+
+    /// Totals of an instance since a time.
+    pub async fn request_totals(&self, instance_id: &str, from_us: i64) -> Result<RequestTotalRow, StoreError> {
+        Ok(db!(self, |c| sqlx::query_as(TOTALS).bind(instance_id).bind(from_us).fetch_one(c).await)?)
+    }
+
+    /// Usage from a time to before another, per instance, key and model; of one instance or of all.
+    pub async fn usage_totals(
+        &self,
+        from_us: i64,
+        until_us: i64,
+        instance_id: Option<&str>,
+    ) -> Result<Vec<UsageTotalRow>, StoreError> {
+        Ok(db!(self, |c| sqlx::query_as(USAGE_TOTALS)
+            .bind(from_us)
+            .bind(until_us)
+            .bind(instance_id)
+            .fetch_all(c)
+            .await)?)
+    }
+
+    /// Deletes at most `limit` of the oldest calls from before a time, with what was said in them; how many. Repeat until
+    /// it answers less than `limit`.
+    pub async fn delete_requests_before(&self, before_us: i64, limit: i64) -> Result<u64, StoreError> {
+        Ok(tx!(self, |t| {
+            let mut deleted = 0;
+            for sql in DELETE_OLD {
+                deleted = sqlx::query(sql).bind(before_us).bind(limit).execute(&mut *t).await?.rows_affected();
+            }
+            deleted
+        }))
+    }
+
+    /// Deletes at most `limit` expired contents; how many.
+    pub async fn delete_expired_contents(&self, now_us: i64, limit: i64) -> Result<u64, StoreError> {
+        Ok(db_write!(self, |c| sqlx::query(DELETE_CONTENTS)
+            .bind(now_us)
+            .bind(limit)
+            .execute(c)
+            .await
+            .map(|r| r.rows_affected()))?)
+    }
+
+    /// Deletes at most `limit` of the oldest usage rows from before a time; how many.
+    pub async fn delete_usage_before(&self, before_us: i64, limit: i64) -> Result<u64, StoreError> {
+        Ok(db_write!(self, |c| sqlx::query(DELETE_USAGE)
+            .bind(before_us)
+            .bind(limit)
+            .execute(c)
+            .await
+            .map(|r| r.rows_affected()))?)
+    }
+}
+
+/// The fields that callers and providers fill freely.
+fn has_nul(record: &RequestRecord) -> bool {
+    let log = &record.log;
+    let free = [
+        &log.caller_request_id,
+        &log.model_asked,
+        &log.model_used,
+        &log.provider,
+        &log.error_class,
+        &log.error_message,
+        &log.finish_reason,
+        &log.user_agent,
+        &log.ip,
+    ];
+    let bodies = record.contents.iter().flat_map(|c| [&c.request_body, &c.response_body]).flatten();
+    free.into_iter().flatten().any(|text| text.contains('\0'))
+        || record.usage.as_ref().is_some_and(|u| u.provider.contains('\0') || u.model.contains('\0'))
+        || bodies.into_iter().any(|body| body.reveal().contains('\0'))
+        || json_has_nul(&log.attempts)
+}
+
+fn json_has_nul(value: &Value) -> bool {
+    match value {
+        Value::String(text) => text.contains('\0'),
+        Value::Array(items) => items.iter().any(json_has_nul),
+        Value::Object(fields) => fields.iter().any(|(name, value)| name.contains('\0') || json_has_nul(value)),
+        _ => false,
+    }
+}
+
+fn without_nul(record: &RequestRecord) -> RequestRecord {
+    let clean = |text: &mut String| {
+        if text.contains('\0') {
+            *text = text.replace('\0', "\u{fffd}");
+        }
+    };
+    let mut record = record.clone();
+    let log = &mut record.log;
+    let free = [
+        &mut log.caller_request_id,
+        &mut log.model_asked,
+        &mut log.model_used,
+        &mut log.provider,
+        &mut log.error_class,
+        &mut log.error_message,
+        &mut log.finish_reason,
+        &mut log.user_agent,
+        &mut log.ip,
+    ];
+    free.into_iter().flatten().for_each(clean);
+    clean_json(&mut log.attempts);
+    if let Some(usage) = &mut record.usage {
+        clean(&mut usage.provider);
+        clean(&mut usage.model);
+    }
+    if let Some(contents) = &mut record.contents {
+        for body in [&mut contents.request_body, &mut contents.response_body].into_iter().flatten() {
+            clean(&mut body.0);
+        }
+    }
+    record
+}
+
+fn clean_json(value: &mut Value) {
+    match value {
+        Value::String(text) => *text = text.replace('\0', "\u{fffd}"),
+        Value::Array(items) => items.iter_mut().for_each(clean_json),
+        Value::Object(fields) => {
+            *fields = std::mem::take(fields)
+                .into_iter()
+                .map(|(name, mut value)| {
+                    clean_json(&mut value);
+                    (name.replace('\0', "\u{fffd}"), value)
+                })
+                .collect();
+        }
+        _ => {}
+    }
+}
