@@ -55,10 +55,7 @@ impl ErrorClass {
     /// Whether the same call may be made again: it may succeed, and it is unlikely that the first one was done and paid.
     /// Only asked before the first byte of an answer.
     pub fn is_retryable(self) -> bool {
-        matches!(
-            self,
-            Self::RateLimit | Self::Overloaded | Self::Connect | Self::Truncated | Self::Upstream
-        )
+        matches!(self, Self::RateLimit | Self::Overloaded | Self::Connect | Self::Truncated | Self::Upstream)
     }
 }
 

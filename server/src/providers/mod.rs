@@ -4,10 +4,20 @@
 //! To add a provider's text format: write `<name>.rs` with a `ChatCodec`, name it in [`chat_codec`], give the simulator
 //! its endpoints, and add a row to the provider catalogue.
 
+pub mod anthropic;
 pub mod chat;
+pub mod cohere;
 pub mod error;
+pub mod gemini;
 pub mod input;
+mod names;
 pub mod openai;
+pub mod sse;
+#[cfg(test)]
+mod testing;
+pub mod transport;
+mod turns;
+pub mod wire;
 
 use std::{fmt, sync::Arc, time::Duration};
 
@@ -18,6 +28,17 @@ use serde_json::Value;
 pub use chat::{ChatChunk, ChatRequest, Completion, FinishReason, Usage};
 pub use error::{ErrorClass, ProviderError};
 pub use input::ChatInput;
+
+/// The text codec that an adapter's name stands for.
+pub fn chat_codec(adapter: &str) -> Option<&'static dyn ChatCodec> {
+    match adapter {
+        "openai" => Some(&openai::OpenAi),
+        "anthropic" => Some(&anthropic::Anthropic),
+        "gemini" => Some(&gemini::Gemini),
+        "cohere" => Some(&cohere::Cohere),
+        _ => None,
+    }
+}
 
 /// A value that must not be printed.
 #[derive(Clone, PartialEq, Eq)]
@@ -81,8 +102,9 @@ pub enum Auth {
     },
 }
 
-/// An HTTP request to an upstream, ready to be sent. The credential is already in `headers`, marked sensitive.
-#[derive(Debug, Clone)]
+/// An HTTP request to an upstream, ready to be sent. The credential is already in `headers`, marked sensitive. A payload
+/// mapping may put it into the query or the body instead, so neither is printed.
+#[derive(Clone)]
 pub struct UpstreamRequest {
     pub method: Method,
     pub url: String,
@@ -90,6 +112,18 @@ pub struct UpstreamRequest {
     pub body: Bytes,
     /// Parameters of the caller that this upstream does not take and that were left out.
     pub dropped: Vec<&'static str>,
+}
+
+impl fmt::Debug for UpstreamRequest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("UpstreamRequest")
+            .field("method", &self.method)
+            .field("url", &self.url.split('?').next().unwrap_or_default())
+            .field("headers", &self.headers)
+            .field("body_bytes", &self.body.len())
+            .field("dropped", &self.dropped)
+            .finish()
+    }
 }
 
 /// What a buffered answer means.

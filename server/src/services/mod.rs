@@ -3,4 +3,5 @@
 pub mod catalog;
 pub mod gateway;
 pub mod identity;
+pub mod text;
 pub mod vault;

@@ -40,7 +40,8 @@ impl Vault {
 
     /// With the key in a file, which is made (readable by its owner only) when it is absent.
     pub fn with_file(path: &Path) -> Result<Self, VaultError> {
-        let failed = |error: std::io::Error| VaultError::File { path: path.display().to_string(), reason: error.to_string() };
+        let failed =
+            |error: std::io::Error| VaultError::File { path: path.display().to_string(), reason: error.to_string() };
         if let Some(folder) = path.parent() {
             std::fs::create_dir_all(folder).map_err(failed)?;
         }

@@ -218,7 +218,10 @@ impl Settings {
             return Err(("server.public_url", "is not an address like https://ai.example.org".to_owned()));
         }
         if tracing_subscriber::EnvFilter::try_new(&self.log.level).is_err() {
-            return Err(("log.level", "is not a level such as info, nor a filter such as info,server=debug".to_owned()));
+            return Err((
+                "log.level",
+                "is not a level such as info, nor a filter such as info,server=debug".to_owned(),
+            ));
         }
         for provider in self.providers.values() {
             if let Some(url) = &provider.base_url

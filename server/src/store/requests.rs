@@ -1,7 +1,7 @@
 //! The request log, what was said, and usage: written in batches, read by key, deleted by age. History needs neither the
 //! rows it names nor a configuration version.
 
-use std::{fmt::Write as _, sync::LazyLock};
+use std::sync::LazyLock;
 
 use serde_json::Value;
 use sqlx::QueryBuilder;
@@ -99,6 +99,8 @@ pub struct RequestFilter {
     pub project_id: Option<String>,
     pub user_id: Option<String>,
     pub key_id: Option<String>,
+    /// Calls made with an API key, or those made without one.
+    pub by_key: Option<bool>,
     pub surface: Option<String>,
     pub status: Option<String>,
     /// The model that was asked for or the one that answered.
@@ -109,6 +111,18 @@ pub struct RequestFilter {
     pub from_us: Option<i64>,
     /// Calls that arrived before this time.
     pub until_us: Option<i64>,
+}
+
+/// What an instance did since some time.
+#[derive(Debug, Clone, PartialEq, sqlx::FromRow)]
+pub struct RequestTotalRow {
+    pub requests: i64,
+    pub failed: i64,
+    pub input_tokens: i64,
+    pub output_tokens: i64,
+    pub cost_micro_usd: i64,
+    /// Mean over the completed calls; none when there was none.
+    pub mean_latency_us: Option<i64>,
 }
 
 /// Usage of one instance, key and model over a span of time.
@@ -154,6 +168,14 @@ const GET: &str = concat!("SELECT ", log_columns!(), " FROM request_log WHERE re
 const LIST: &str = concat!("SELECT ", log_columns!(), " FROM request_log WHERE 1 = 1");
 const CONTENTS: &str =
     concat!("SELECT ", content_columns!(), " FROM request_contents WHERE request_id = $1 AND expires_us > $2");
+// Postgres makes NUMERIC of a sum of BIGINT, so it is cast back.
+const TOTALS: &str = "SELECT COUNT(*) AS requests,
+    CAST(COALESCE(SUM(CASE WHEN status = 'failed' THEN 1 ELSE 0 END), 0) AS BIGINT) AS failed,
+    CAST(COALESCE(SUM(input_tokens), 0) AS BIGINT) AS input_tokens,
+    CAST(COALESCE(SUM(output_tokens), 0) AS BIGINT) AS output_tokens,
+    CAST(COALESCE(SUM(cost_micro_usd), 0) AS BIGINT) AS cost_micro_usd,
+    CAST(AVG(CASE WHEN status = 'completed' THEN latency_us END) AS BIGINT) AS mean_latency_us
+    FROM request_log WHERE instance_id = $1 AND created_us >= $2";
 const USAGE_TOTALS: &str = "SELECT instance_id, key_id, user_id, project_id, provider, model, COUNT(*) AS requests,
       CAST(SUM(input_tokens) AS BIGINT) AS input_tokens, CAST(SUM(output_tokens) AS BIGINT) AS output_tokens,
       CAST(SUM(cached_tokens) AS BIGINT) AS cached_tokens, CAST(SUM(tokens_used) AS BIGINT) AS tokens_used,
@@ -173,34 +195,36 @@ const DELETE_USAGE: &str = "DELETE FROM usage_logs WHERE log_id IN
 
 /// An INSERT of many rows, in the few sizes that make every batch: a statement of a known size is prepared once.
 struct BatchInsert {
-    /// Texts for 128, 16 and 1 rows.
-    texts: [(usize, String); 3],
+    sqlite: [(usize, String); 3],
+    postgres: [(usize, String); 3],
 }
 
 impl BatchInsert {
     fn new(table: &str, columns: &str) -> Self {
         let width = columns.split(',').count();
-        let text = |rows: usize| {
-            let mut sql = format!("INSERT INTO {table} ({columns}) VALUES ");
-            for row in 0..rows {
-                sql.push_str(if row == 0 { "(" } else { ", (" });
-                for column in 0..width {
-                    let comma = if column == 0 { "" } else { ", " };
-                    // Writing to a string cannot fail.
-                    let _ = write!(sql, "{comma}${}", row * width + column + 1);
-                }
-                sql.push(')');
-            }
-            sql.push_str(" ON CONFLICT DO NOTHING");
-            (rows, sql)
+        let text = |rows: usize, parameter: fn(usize) -> String| {
+            let row = |row: usize| {
+                let parameters: Vec<String> = (1..=width).map(|column| parameter(row * width + column)).collect();
+                format!("({})", parameters.join(", "))
+            };
+            let values: Vec<String> = (0..rows).map(row).collect();
+            (rows, format!("INSERT INTO {table} ({columns}) VALUES {} ON CONFLICT DO NOTHING", values.join(", ")))
         };
-        Self { texts: [text(128), text(16), text(1)] }
+        // SQLite looks numbered parameters up one after the other: with thousands of them that is most of the time.
+        Self {
+            sqlite: [128, 16, 1].map(|rows| text(rows, |_| "?".into())),
+            postgres: [128, 16, 1].map(|rows| text(rows, |n| format!("${n}"))),
+        }
     }
 
     /// Cuts rows into pieces that fit the texts.
-    fn pieces<'r, T>(&'static self, mut rows: &'r [T]) -> impl Iterator<Item = (&'static str, &'r [T])> {
+    fn pieces<'r, T>(&'static self, db: &Db, mut rows: &'r [T]) -> impl Iterator<Item = (&'static str, &'r [T])> {
+        let texts = match db {
+            Db::Sqlite(_) => &self.sqlite,
+            Db::Postgres(_) => &self.postgres,
+        };
         std::iter::from_fn(move || {
-            let (size, sql) = self.texts.iter().find(|(size, _)| *size <= rows.len())?;
+            let (size, sql) = texts.iter().find(|(size, _)| *size <= rows.len())?;
             let (piece, rest) = rows.split_at(*size);
             rows = rest;
             Some((sql.as_str(), piece))
@@ -229,7 +253,7 @@ impl Db {
 
         Ok(tx!(self, |t| {
             let mut new = 0;
-            for (sql, piece) in INSERT_LOG.pieces(records) {
+            for (sql, piece) in INSERT_LOG.pieces(self, records) {
                 let mut insert = sqlx::query(sql);
                 for record in piece {
                     insert = bind!(insert, record.log;
@@ -241,7 +265,7 @@ impl Db {
                 }
                 new += insert.execute(&mut *t).await?.rows_affected();
             }
-            for (sql, piece) in INSERT_USAGE.pieces(&usage) {
+            for (sql, piece) in INSERT_USAGE.pieces(self, &usage) {
                 let mut insert = sqlx::query(sql);
                 for row in piece {
                     insert = bind!(insert, row;
@@ -250,7 +274,7 @@ impl Db {
                 }
                 insert.execute(&mut *t).await?;
             }
-            for (sql, piece) in INSERT_CONTENTS.pieces(&contents) {
+            for (sql, piece) in INSERT_CONTENTS.pieces(self, &contents) {
                 let mut insert = sqlx::query(sql);
                 for row in piece {
                     insert = bind!(insert, row;
@@ -301,6 +325,11 @@ impl Db {
                 Some(status) => _ = list.push(" AND status = ").push_bind(status),
                 None => {}
             }
+            match filter.by_key {
+                Some(true) => _ = list.push(" AND key_id IS NOT NULL"),
+                Some(false) => _ = list.push(" AND key_id IS NULL"),
+                None => {}
+            }
             if let Some(model) = &filter.model {
                 list.push(" AND (model_used = ").push_bind(model);
                 list.push(" OR model_asked = ").push_bind(model).push(")");
@@ -318,6 +347,11 @@ impl Db {
             list.push(" ORDER BY created_us DESC, request_id DESC LIMIT ").push_bind(page.limit);
             list.build_query_as().fetch_all(c).await
         })?)
+    }
+
+    /// Totals of an instance since a time.
+    pub async fn request_totals(&self, instance_id: &str, from_us: i64) -> Result<RequestTotalRow, StoreError> {
+        Ok(db!(self, |c| sqlx::query_as(TOTALS).bind(instance_id).bind(from_us).fetch_one(c).await)?)
     }
 
     /// Usage from a time to before another, per instance, key and model; of one instance or of all.

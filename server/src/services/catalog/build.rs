@@ -85,6 +85,7 @@ pub fn snapshot(rows: Configuration, environment: &Environment) -> Snapshot {
                 (row.instance_id, Arc::new(instance))
             })
             .collect(),
+        projects: rows.projects.into_iter().map(|row| (row.project_id, row.instance_id)).collect(),
         users: rows
             .users
             .into_iter()
@@ -124,15 +125,25 @@ pub fn snapshot(rows: Configuration, environment: &Environment) -> Snapshot {
             .models
             .into_iter()
             .filter_map(|row| {
-                let Some(provider) = providers.get(&row.provider_id) else {
-                    tracing::error!(model = row.model_id, provider = row.provider_id, "model left out: no such provider");
+                let known = providers.get(&row.provider_id);
+                let Some(provider) = known.or_else(|| providers.get(provider_aliases.get(&row.provider_id)?)) else {
+                    tracing::error!(
+                        model = row.model_id,
+                        provider = row.provider_id,
+                        "model left out: no such provider"
+                    );
                     return None;
                 };
                 Some((row.model_id.clone(), Arc::new(model(row, provider.clone()))))
             })
             .collect(),
         aliases: rows.aliases.into_iter().map(|row| (row.alias, row.model_id)).collect(),
-        limits: rows.rate_limits.into_iter().filter(|row| row.is_active).map(rate_limit).collect(),
+        limits: rows
+            .rate_limits
+            .into_iter()
+            .filter(|row| row.is_active)
+            .map(|row| rate_limit(row, &provider_aliases))
+            .collect(),
         classifications: rows.classifications.into_iter().filter_map(classification).collect(),
         routes: rows.routing_rules.into_iter().filter(|row| row.is_active).map(route).collect(),
         settings: rows.settings.into_iter().map(|row| (row.key, row.value)).collect(),
@@ -177,6 +188,7 @@ fn provider(row: ProviderRow, environment: &Environment) -> Provider {
         auth,
         headers: headers.into(),
         environment_key,
+        environment_names: strings(&row.credential["env"]).collect(),
         is_active: row.is_active,
         sort: row.sort,
     }
@@ -211,9 +223,9 @@ fn model(row: ModelRow, provider: Arc<Provider>) -> Model {
     }
 }
 
-fn rate_limit(row: RateLimitRow) -> RateLimit {
+fn rate_limit(row: RateLimitRow, aliases: &HashMap<String, String>) -> RateLimit {
     RateLimit {
-        provider: row.provider,
+        provider: aliases.get(&row.provider).cloned().unwrap_or(row.provider),
         model: row.model,
         requests_per_minute: row.requests_per_minute.try_into().unwrap_or(u32::MAX),
         tokens_per_minute: row.tokens_per_minute.map(i64::unsigned_abs),

@@ -19,6 +19,8 @@ pub struct Snapshot {
     pub default_instance: String,
     pub organizations: HashMap<String, Arc<Organization>>,
     pub instances: HashMap<String, Arc<Instance>>,
+    /// The instance of each project.
+    pub projects: HashMap<String, String>,
     pub users: HashMap<String, Arc<User>>,
     /// By SHA-256 of the key.
     pub keys: HashMap<[u8; 32], Arc<ApiKey>>,
@@ -112,6 +114,8 @@ pub struct Provider {
     pub headers: Arc<[(String, String)]>,
     /// From the process environment or the settings; a credential stored for an instance wins.
     pub environment_key: Option<Secret>,
+    /// Environment variables that may hold it.
+    pub environment_names: Vec<String>,
     pub is_active: bool,
     pub sort: i64,
 }
@@ -202,7 +206,8 @@ impl Snapshot {
     pub fn instance(&self, name: &str, org_id: Option<&str>) -> Option<&Arc<Instance>> {
         let name = if name == "default" { &self.default_instance } else { name };
         self.instances.get(name).or_else(|| {
-            let mut named = self.instances.values().filter(|i| i.name == name && org_id.is_none_or(|org| i.org_id == org));
+            let mut named =
+                self.instances.values().filter(|i| i.name == name && org_id.is_none_or(|org| i.org_id == org));
             let found = named.next()?;
             named.next().is_none().then_some(found)
         })

@@ -67,11 +67,7 @@ impl Collector {
                 continue;
             }
             while choice.tool_calls.len() <= at {
-                choice.tool_calls.push(ToolCall {
-                    id: String::new(),
-                    name: String::new(),
-                    arguments: String::new(),
-                });
+                choice.tool_calls.push(ToolCall { id: String::new(), name: String::new(), arguments: String::new() });
             }
             let call = &mut choice.tool_calls[at];
             if let Some(id) = &delta.id {

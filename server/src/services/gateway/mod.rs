@@ -42,7 +42,10 @@ pub struct Gateway {
 
 /// An answer.
 pub enum Reply {
-    Whole { completion: Box<Completion>, facts: Facts },
+    Whole {
+        completion: Box<Completion>,
+        facts: Facts,
+    },
     /// Not opened yet: see [`ChatStream::opened`].
     Stream(Box<ChatStream>),
 }
@@ -87,7 +90,8 @@ impl Gateway {
     pub async fn chat(&self, context: Context, input: ChatInput) -> Result<Reply, GatewayError> {
         let slot = self.recorder.reserve().await.ok_or(GatewayError::Stopping)?;
         let caller = context.caller.clone();
-        let timeout = context.timeout.map_or(self.settings.total_timeout, |asked| asked.min(self.settings.total_timeout));
+        let timeout =
+            context.timeout.map_or(self.settings.total_timeout, |asked| asked.min(self.settings.total_timeout));
         let deadline = tokio::time::Instant::from_std(context.started + timeout);
         let mut call = Call::new(context, slot, self.clock.clone(), &input, self.content_limit);
         let plan = match self.admit(&mut call, &input, &caller) {

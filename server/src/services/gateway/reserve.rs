@@ -61,7 +61,8 @@ impl Limiter {
             let window = windows.entry(limit.scope.clone()).or_default();
             window.forget_before(second - WINDOW_S);
             let (calls, used) = window.totals();
-            let wait = window.seconds.front().map_or(1, |(oldest, ..)| (oldest + WINDOW_S - second).max(1)).unsigned_abs();
+            let wait =
+                window.seconds.front().map_or(1, |(oldest, ..)| (oldest + WINDOW_S - second).max(1)).unsigned_abs();
             let over = if calls >= limit.requests {
                 Some((format!("{} requests per minute", limit.requests), wait))
             } else if limit.tokens.is_some_and(|most| used >= most) {
@@ -82,7 +83,8 @@ impl Limiter {
             }
             let left = limit.requests - calls - 1;
             if headroom.is_none_or(|(_, least, _)| left < least) {
-                headroom = Some((limit.requests, left, wait));
+                // This call is the newest; when it leaves the window, the limit is whole.
+                headroom = Some((limit.requests, left, WINDOW_S.unsigned_abs()));
             }
         }
         let scopes: Vec<Scope> = limits.into_iter().map(|limit| limit.scope).collect();

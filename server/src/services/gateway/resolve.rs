@@ -43,18 +43,22 @@ pub fn model(snapshot: &Snapshot, name: &str, caller: &Caller) -> Result<Arc<Mod
             Some(unlisted(snapshot.provider(provider)?, name))
         })
         .ok_or_else(|| GatewayError::UnknownModel { asked: name.to_owned(), near: near(snapshot, name, caller) })?;
-    let may = caller.allowed_models.as_ref().is_none_or(|allowed| allowed.contains(&found.id) || allowed.contains(name));
+    let may =
+        caller.allowed_models.as_ref().is_none_or(|allowed| allowed.contains(&found.id) || allowed.contains(name));
     if may { Ok(found) } else { Err(GatewayError::ModelNotAllowed { model: name.to_owned() }) }
 }
 
 /// The model that the routing rules choose for a text task. `fraction` in 0..1 decides between weighted routes.
-pub fn automatic(snapshot: &Snapshot, prompt: &str, fraction: f64, caller: &Caller) -> Result<Arc<Model>, GatewayError> {
+pub fn automatic(
+    snapshot: &Snapshot,
+    prompt: &str,
+    fraction: f64,
+    caller: &Caller,
+) -> Result<Arc<Model>, GatewayError> {
     let subtask = classify::text_subtask(prompt);
     let routes = classify::routes(&snapshot.routes, "text", subtask);
-    let chosen = classify::choose(&routes, fraction).ok_or_else(|| GatewayError::UnknownModel {
-        asked: "auto".to_owned(),
-        near: Vec::new(),
-    })?;
+    let chosen = classify::choose(&routes, fraction)
+        .ok_or_else(|| GatewayError::UnknownModel { asked: "auto".to_owned(), near: Vec::new() })?;
     listed(snapshot, &chosen.model, caller)
         .map_or_else(|| model(snapshot, &format!("{}/{}", chosen.provider, chosen.model), caller), Ok)
 }

@@ -82,7 +82,12 @@ pub struct Identity {
 }
 
 impl Identity {
-    pub fn new(db: Db, catalog: Arc<Catalog>, clock: Clock, settings: &settings::Settings) -> Result<Self, IdentityError> {
+    pub fn new(
+        db: Db,
+        catalog: Arc<Catalog>,
+        clock: Clock,
+        settings: &settings::Settings,
+    ) -> Result<Self, IdentityError> {
         Ok(Self {
             db,
             catalog,
@@ -156,7 +161,10 @@ impl Identity {
                 .filter(|found| found.org_id == user.org_id || user.role == Role::Superadmin)
                 .ok_or_else(|| IdentityError::UnknownInstance(named.to_owned()))?
                 .clone(),
-            None => usable_instances(&snapshot, user).into_iter().next().ok_or_else(|| IdentityError::NoAccess("default".to_owned()))?,
+            None => usable_instances(&snapshot, user)
+                .into_iter()
+                .next()
+                .ok_or_else(|| IdentityError::NoAccess("default".to_owned()))?,
         };
         let level = level(user, &instance.id, &instance.org_id)
             .ok_or_else(|| IdentityError::NoAccess(instance.name.clone()))?;
@@ -239,11 +247,20 @@ impl Identity {
     }
 
     /// Makes a person. The e-mail address must be free.
-    pub async fn create_user(&self, org_id: &str, email: &str, name: &str, role: Role) -> Result<String, IdentityError> {
+    pub async fn create_user(
+        &self,
+        org_id: &str,
+        email: &str,
+        name: &str,
+        role: Role,
+    ) -> Result<String, IdentityError> {
         let email = email.trim().to_lowercase();
         let plausible = email.split_once('@').is_some_and(|(local, host)| !local.is_empty() && !host.is_empty());
         if !plausible || email.len() > 254 || email.chars().any(char::is_whitespace) {
-            return Err(IdentityError::Invalid { field: "email", message: format!("\"{email}\" is not an e-mail address") });
+            return Err(IdentityError::Invalid {
+                field: "email",
+                message: format!("\"{email}\" is not an e-mail address"),
+            });
         }
         let name = name.trim();
         if name.is_empty() {
@@ -284,10 +301,17 @@ impl Identity {
     ) -> Result<NewApiKey, IdentityError> {
         let name = name.trim();
         if name.is_empty() || name.chars().count() > 100 {
-            return Err(IdentityError::Invalid { field: "name", message: "a name of 1 to 100 characters is needed".to_owned() });
+            return Err(IdentityError::Invalid {
+                field: "name",
+                message: "a name of 1 to 100 characters is needed".to_owned(),
+            });
         }
         let caller = self.in_instance(user, Some(instance_id))?;
-        let secret = keys::generate(if self.test_keys_allowed && caller.instance.name != "production" { keys::TEST } else { keys::LIVE });
+        let secret = keys::generate(if self.test_keys_allowed && caller.instance.name != "production" {
+            keys::TEST
+        } else {
+            keys::LIVE
+        });
         let now = self.clock.now_us();
         let row = ApiKeyRow {
             key_id: self.clock.new_id().to_string(),

@@ -99,10 +99,7 @@ impl Passwords {
 }
 
 fn hash_now(password: &str) -> Result<String, IdentityError> {
-    Argon2::default()
-        .hash_password(password.as_bytes())
-        .map(|hash| hash.to_string())
-        .map_err(|_| IdentityError::Busy)
+    Argon2::default().hash_password(password.as_bytes()).map(|hash| hash.to_string()).map_err(|_| IdentityError::Busy)
 }
 
 #[cfg(test)]

@@ -1,0 +1,224 @@
+//! Puts the parts together. `main` and the tests start the product through [`App::start`].
+
+use std::{collections::HashMap, net::SocketAddr, sync::Arc, time::Duration};
+
+use app::types::{NewApiKey, Role};
+use tokio::{net::TcpListener, task::JoinHandle};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    clock::Clock,
+    listen,
+    providers::transport::Transport,
+    sandbox::{self, SandboxConfig},
+    services::{
+        catalog::{self, Catalog, seed},
+        gateway::{Gateway, Recorder, record},
+        identity::{Identity, IdentityError},
+        vault::{Vault, VaultError},
+    },
+    settings::{Settings, Synchronous},
+    shutdown::Tasks,
+    state::AppState,
+    store::{Db, DbOptions, LockError, ServerLock, StoreError},
+    web,
+};
+
+/// How long the background tasks have for what is left to write.
+const FLUSH_LIMIT: Duration = Duration::from_secs(10);
+
+/// A reason not to start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    #[error("the database {what}: {error}")]
+    Database { what: &'static str, error: StoreError },
+    #[error(transparent)]
+    Lock(#[from] LockError),
+    #[error(transparent)]
+    Vault(#[from] VaultError),
+    #[error(transparent)]
+    Identity(#[from] IdentityError),
+    #[error("cannot listen on {address}: {error}")]
+    Listen { address: SocketAddr, error: std::io::Error },
+    #[error("the pages cannot be served: {0}")]
+    Site(String),
+    #[error("the HTTP client cannot be set up: {0}")]
+    Client(#[from] reqwest::Error),
+    #[error("there is no organization; start the server once, it makes one")]
+    Empty,
+}
+
+/// What a first start made, to be told once.
+pub struct Welcome {
+    pub sign_in_token: String,
+    pub api_key: NewApiKey,
+}
+
+/// The parts that every subcommand needs: database, configuration, identity.
+pub struct Core {
+    pub db: Db,
+    pub catalog: Arc<Catalog>,
+    pub identity: Identity,
+    pub clock: Clock,
+    pub settings: Arc<Settings>,
+}
+
+/// A running server.
+pub struct App {
+    pub address: SocketAddr,
+    pub public_url: Arc<str>,
+    pub simulator: Option<SocketAddr>,
+    pub welcome: Option<Welcome>,
+    pub state: AppState,
+    stop: CancellationToken,
+    serving: JoinHandle<()>,
+    tasks: Tasks,
+    _lock: Option<ServerLock>,
+}
+
+/// Opens the database of the settings, without a lock and without a migration.
+pub async fn connect(settings: &Settings) -> Result<Db, StartError> {
+    let options = DbOptions {
+        max_connections: settings.database.max_connections,
+        full_sync: settings.database.synchronous == Synchronous::Full,
+        ..DbOptions::default()
+    };
+    Db::connect(&settings.database.url, &options)
+        .await
+        .map_err(|error| StartError::Database { what: "cannot be opened", error })
+}
+
+impl Core {
+    /// Migrates, fills an empty database and reads the configuration. `variables` is the process environment.
+    pub async fn open(
+        db: Db,
+        settings: Arc<Settings>,
+        clock: Clock,
+        variables: HashMap<String, String>,
+    ) -> Result<(Self, bool), StartError> {
+        let failed = |what| move |error| StartError::Database { what, error };
+        db.migrate().await.map_err(failed("cannot be migrated"))?;
+        let now = clock.now_us();
+        let is_new = seed::first_start(&db, now).await.map_err(failed("cannot be filled"))?.is_some();
+        if !is_new {
+            seed::extend_catalogue(&db, now).await.map_err(failed("cannot be brought up to date"))?;
+        }
+        let key = &settings.secrets.encryption_key;
+        let vault = if key.reveal().is_empty() {
+            Vault::with_file(&settings.storage.data_folder.join("secret.key"))?
+        } else {
+            Vault::with_key(key)?
+        };
+        let environment = catalog::Environment {
+            default_instance: settings.default_instance().to_owned(),
+            vault,
+            variables,
+            overrides: settings.providers.clone(),
+        };
+        let catalog = Catalog::load(db.clone(), environment).await.map_err(failed("cannot be read"))?;
+        let identity = Identity::new(db.clone(), catalog.clone(), clock.clone(), &settings)?;
+        Ok((Self { db, catalog, identity, clock, settings }, is_new))
+    }
+
+    /// The first superadmin with a sign-in link and a key in the default instance.
+    async fn welcome(&self) -> Result<Welcome, StartError> {
+        let snapshot = self.catalog.snapshot();
+        let organization = snapshot.organizations.values().min_by_key(|o| o.id.clone()).ok_or(StartError::Empty)?;
+        let user_id =
+            self.identity.create_user(&organization.id, "admin@localhost", "Administrator", Role::Superadmin).await?;
+        let snapshot = self.catalog.snapshot();
+        let user = snapshot.users.get(&user_id).ok_or(StartError::Empty)?;
+        Ok(Welcome {
+            sign_in_token: self.identity.make_link(&user_id).await?,
+            api_key: self.identity.create_key(user, &snapshot.default_instance, "First key", None).await?,
+        })
+    }
+}
+
+impl App {
+    /// Starts everything and returns once requests are answered.
+    pub async fn start(
+        settings: Settings,
+        clock: Clock,
+        variables: HashMap<String, String>,
+    ) -> Result<Self, StartError> {
+        let settings = Arc::new(settings);
+        let db = connect(&settings).await?;
+        let lock = db.lock_exclusive()?;
+        let (core, is_new) = Core::open(db, settings.clone(), clock.clone(), variables).await?;
+        let welcome = if is_new { Some(core.welcome().await?) } else { None };
+
+        let tasks = Tasks::new();
+        let simulator =
+            if settings.simulation_is_on() { Some(start_simulator(&settings, &tasks).await?) } else { None };
+        let listener = bind(settings.server.address).await?;
+        let address =
+            listener.local_addr().map_err(|error| StartError::Listen { address: settings.server.address, error })?;
+        let public_url: Arc<str> = match settings.server.public_url.trim_end_matches('/') {
+            "" => format!("http://{address}").into(),
+            url => url.into(),
+        };
+
+        let transport = Transport::new((&settings.gateway).into())?;
+        let recorder = Recorder::start(core.db.clone(), &settings.recording, &tasks);
+        let gateway = Gateway::new(core.catalog.clone(), transport, recorder, clock.clone(), &settings, simulator);
+        tasks.spawn(core.catalog.clone().keep(tasks.clone()));
+        tasks.spawn(record::retain(core.db.clone(), clock.clone(), settings.recording.clone(), tasks.clone()));
+
+        let state = AppState {
+            started_us: clock.now_us(),
+            leptos: web::site_options(address, &settings).map_err(StartError::Site)?,
+            db: core.db,
+            catalog: core.catalog,
+            identity: core.identity,
+            gateway,
+            clock,
+            settings: settings.clone(),
+            public_url: public_url.clone(),
+        };
+        let stop = CancellationToken::new();
+        let router = web::router(&state);
+        let serving = tokio::spawn(listen::serve(listener, router, stop.clone(), settings.server.drain_timeout));
+        Ok(Self { address, public_url, simulator, welcome, state, stop, serving, tasks, _lock: lock })
+    }
+
+    /// The address that signs in once.
+    pub fn sign_in_url(&self, token: &str) -> String {
+        format!("{}/sign-in?token={token}", self.public_url)
+    }
+
+    /// Stops accepting, lets running answers finish, writes what is left.
+    pub async fn stop(self) {
+        self.stop.cancel();
+        let _ = self.serving.await;
+        let db = self.state.db.clone();
+        // The recorder's writer ends when nobody can send it anything any more.
+        drop(self.state);
+        if !self.tasks.finish(FLUSH_LIMIT).await {
+            tracing::error!("some background work did not end in time");
+        }
+        db.close().await;
+    }
+}
+
+async fn bind(address: SocketAddr) -> Result<TcpListener, StartError> {
+    TcpListener::bind(address).await.map_err(|error| StartError::Listen { address, error })
+}
+
+async fn start_simulator(settings: &Settings, tasks: &Tasks) -> Result<SocketAddr, StartError> {
+    let listener = bind(settings.simulation.address).await?;
+    let address =
+        listener.local_addr().map_err(|error| StartError::Listen { address: settings.simulation.address, error })?;
+    let config = SandboxConfig {
+        first_byte: settings.simulation.first_byte,
+        per_token: settings.simulation.per_token,
+        bare: false,
+    };
+    let stop = tasks.token();
+    tasks.spawn(async move {
+        if let Err(error) = sandbox::serve(listener, config, stop).await {
+            tracing::error!(%error, "the simulator ended");
+        }
+    });
+    Ok(address)
+}

@@ -1,0 +1,15 @@
+//! The public JSON API: read the request, call one service function, put its answer into the surface's shape.
+
+mod auth;
+mod envelope;
+mod facts;
+mod openai;
+mod ops;
+mod problem;
+pub mod routes;
+mod sse;
+mod text;
+
+pub use auth::{api_key, instance_header, same_origin};
+pub use envelope::RequestInfo;
+pub use problem::Problem;

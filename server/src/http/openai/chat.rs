@@ -1,0 +1,113 @@
+//! `POST /v1/chat/completions`.
+
+use std::sync::Arc;
+
+use axum::{
+    Extension,
+    body::{Body, Bytes},
+    extract::{Request, State},
+    http::{HeaderValue, header},
+    response::{IntoResponse, Response},
+};
+use bytes::BytesMut;
+
+use super::OpenAiProblem;
+use crate::{
+    http::{RequestInfo, auth, facts, problem::Problem, sse},
+    providers::{ChatChunk, ChatInput, Usage, openai::render},
+    services::gateway::{GatewayError, Reply},
+    state::AppState,
+};
+
+/// Answers a chat call, whole or streamed.
+pub async fn chat(
+    State(state): State<AppState>,
+    Extension(info): Extension<RequestInfo>,
+    request: Request,
+) -> Result<Response, OpenAiProblem> {
+    let (parts, body) = request.into_parts();
+    let caller = auth::caller(&state, &parts, None).await?;
+    let is_console = caller.key_id.is_none() && parts.headers.get("x-de-source").is_some_and(|v| v == "console");
+    let surface = if is_console { "console" } else { "openai.chat" };
+    let input = ChatInput::from_openai(state.read_body(body).await?)?;
+    let (created, request_id) = (info.started_us / 1_000_000, info.request_id.clone());
+    let include_usage = input.include_usage;
+    let context = state.context(info, &parts.headers, Arc::new(caller), surface)?;
+    match state.gateway.chat(context, input).await? {
+        Reply::Whole { completion, facts } => {
+            let id = format!("chatcmpl-{request_id}");
+            let body = match completion.raw {
+                Some(raw) => raw,
+                None => render::completion(&completion, &id, created, &completion.model),
+            };
+            let mut response = Body::from(body).into_response();
+            let headers = response.headers_mut();
+            headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+            facts::add_headers(headers, &facts, true);
+            Ok(response)
+        }
+        Reply::Stream(stream) => {
+            let frames = OpenAiFrames {
+                id: format!("chatcmpl-{request_id}"),
+                created,
+                include_usage,
+                writer: None,
+                usage: None,
+                passed_usage: false,
+            };
+            Ok(sse::respond(stream, frames, state.settings.gateway.keep_alive).await?)
+        }
+    }
+}
+
+/// Writes `chat.completion.chunk` events.
+struct OpenAiFrames {
+    id: String,
+    created: i64,
+    include_usage: bool,
+    /// Made with the first chunk that is not the upstream's own, because it names the model.
+    writer: Option<render::ChunkWriter>,
+    usage: Option<Usage>,
+    /// The upstream's own usage chunk went through.
+    passed_usage: bool,
+}
+
+impl sse::Frames for OpenAiFrames {
+    fn chunks(&mut self, chunks: Vec<ChatChunk>, out: &mut BytesMut) {
+        let mut rendered: Vec<Bytes> = Vec::new();
+        for chunk in chunks {
+            if chunk.usage.is_some() {
+                self.usage = chunk.usage;
+            }
+            if let Some(raw) = &chunk.raw {
+                // We asked the upstream for usage; the caller did not.
+                if chunk.usage_only && !self.include_usage {
+                    continue;
+                }
+                self.passed_usage |= chunk.usage_only;
+                sse::data(raw, out);
+                continue;
+            }
+            let writer = self.writer.get_or_insert_with(|| {
+                let model = chunk.model.as_deref().unwrap_or_default();
+                render::ChunkWriter::new(&self.id, self.created, model, self.include_usage)
+            });
+            writer.step(&chunk, &mut rendered);
+            rendered.drain(..).for_each(|json| sse::data(&json, out));
+        }
+    }
+
+    fn end(&mut self, out: &mut BytesMut) {
+        if let (true, false, Some(writer), Some(usage)) =
+            (self.include_usage, self.passed_usage, &self.writer, &self.usage)
+        {
+            sse::data(&writer.usage(usage), out);
+        }
+        sse::data(b"[DONE]", out);
+    }
+
+    fn error(&mut self, error: &GatewayError, out: &mut BytesMut) {
+        let body = serde_json::json!({ "error": Problem::Gateway(error.clone()).openai_error() });
+        sse::data(body.to_string().as_bytes(), out);
+    }
+}

@@ -1,0 +1,270 @@
+//! From an error to the answer of each surface: the only place that knows both.
+
+use std::time::Duration;
+
+use axum::{
+    Json,
+    http::{HeaderValue, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use serde_json::{Map, Value, json};
+
+use crate::{
+    providers::{ErrorClass, input::InputError},
+    services::{
+        gateway::{GatewayError, Source},
+        identity::IdentityError,
+    },
+};
+
+/// Why a request of the API was not answered.
+#[derive(Debug, thiserror::Error)]
+pub enum Problem {
+    #[error(transparent)]
+    Identity(#[from] IdentityError),
+    #[error(transparent)]
+    Gateway(#[from] GatewayError),
+    #[error("the body is larger than {limit} bytes")]
+    TooLarge { limit: usize },
+    /// The body ended before its announced length.
+    #[error("the body could not be read: {0}")]
+    Unreadable(String),
+    #[error("{0}")]
+    NotFound(String),
+    #[error("{0}")]
+    WrongMethod(String),
+}
+
+impl From<InputError> for Problem {
+    fn from(error: InputError) -> Self {
+        Self::Gateway(GatewayError::Input(error))
+    }
+}
+
+impl Problem {
+    fn status(&self) -> u16 {
+        match self {
+            Self::Identity(error) => match error {
+                IdentityError::NoKey
+                | IdentityError::BadKey
+                | IdentityError::ExpiredKey
+                | IdentityError::Inactive
+                | IdentityError::TestKey
+                | IdentityError::WrongPassword => 401,
+                IdentityError::UnknownInstance(_) => 404,
+                IdentityError::NoAccess(_) => 403,
+                IdentityError::Password(_) | IdentityError::Invalid { .. } => 400,
+                IdentityError::TooManyTries(_) => 429,
+                IdentityError::Busy | IdentityError::Store(_) => 503,
+            },
+            Self::Gateway(error) => error.status(),
+            Self::TooLarge { .. } => 413,
+            Self::Unreadable(_) => 400,
+            Self::NotFound(_) => 404,
+            Self::WrongMethod(_) => 405,
+        }
+    }
+
+    /// What the outside may read.
+    fn message(&self) -> String {
+        match self {
+            Self::Identity(IdentityError::Store(_)) => {
+                "the database is not available; try again in a moment".to_owned()
+            }
+            other => other.to_string(),
+        }
+    }
+
+    fn source(&self) -> Source {
+        match self {
+            Self::Gateway(error) => error.source(),
+            Self::Identity(IdentityError::Store(_) | IdentityError::Busy) => Source::Gateway,
+            _ => Source::Caller,
+        }
+    }
+
+    fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Gateway(error) => error.retry_after(),
+            Self::Identity(IdentityError::TooManyTries(wait)) => Some(*wait),
+            Self::Identity(IdentityError::Store(_) | IdentityError::Busy) => Some(Duration::from_secs(1)),
+            _ => None,
+        }
+    }
+
+    /// OpenAI's shape: `{"error": {message, type, param, code}}`, and whose fault it is.
+    pub fn openai(&self) -> Response {
+        let mut response =
+            answer(self.status(), Json(json!({ "error": self.openai_error() })).into_response(), self.retry_after());
+        if let Self::Gateway(GatewayError::Provider { error, .. }) = self
+            && error.class == ErrorClass::Billing
+        {
+            // The official SDKs obey this: more tries cannot fill an empty account.
+            response.headers_mut().insert("x-should-retry", HeaderValue::from_static("false"));
+        }
+        response
+    }
+
+    /// The object inside OpenAI's error body; also what goes into a broken stream.
+    pub fn openai_error(&self) -> Value {
+        let (kind, code, param) = self.openai_words();
+        let mut error = Map::new();
+        error.insert("message".to_owned(), self.message().into());
+        error.insert("type".to_owned(), kind.into());
+        error.insert("param".to_owned(), param.into());
+        error.insert("code".to_owned(), code.into());
+        error.insert("source".to_owned(), self.source().as_str().into());
+        if let Self::Gateway(GatewayError::Provider { provider, error: upstream }) = self {
+            error.insert("provider".to_owned(), provider.as_str().into());
+            error.insert("provider_status".to_owned(), upstream.status.into());
+            error.insert("provider_code".to_owned(), upstream.code.clone().into());
+        }
+        Value::Object(error)
+    }
+
+    /// Type, code and parameter.
+    fn openai_words(&self) -> (&str, Option<&str>, Option<&str>) {
+        const INVALID: &str = "invalid_request_error";
+        match self {
+            Self::Identity(error) => match error {
+                IdentityError::UnknownInstance(_) => (INVALID, Some("instance_not_found"), None),
+                IdentityError::NoAccess(_) => (INVALID, Some("instance_access_denied"), None),
+                IdentityError::TooManyTries(_) => ("requests", Some("rate_limit_exceeded"), None),
+                IdentityError::Busy | IdentityError::Store(_) => ("server_error", Some("unavailable"), None),
+                IdentityError::Invalid { field, .. } => (INVALID, None, Some(field)),
+                _ => (INVALID, Some("invalid_api_key"), None),
+            },
+            Self::Gateway(error) => match error {
+                GatewayError::Input(InputError::Syntax(_)) => (INVALID, Some("invalid_json"), None),
+                GatewayError::Input(InputError::Field { param, .. }) => {
+                    (INVALID, None, Some(param.as_str()).filter(|param| !param.is_empty()))
+                }
+                GatewayError::UnknownModel { .. } => (INVALID, Some("model_not_found"), Some("model")),
+                GatewayError::ModelNotAllowed { .. } => (INVALID, Some("model_not_allowed"), Some("model")),
+                GatewayError::WrongCapability { .. } => (INVALID, Some("invalid_model_capability"), Some("model")),
+                GatewayError::CannotStream { .. } => (INVALID, Some("unsupported_value"), Some("stream")),
+                GatewayError::MissingCredential { .. } => ("server_error", Some("missing_api_key"), None),
+                GatewayError::RateLimited { .. } => ("requests", Some("rate_limit_exceeded"), None),
+                GatewayError::UnknownInstance(_) => (INVALID, Some("instance_not_found"), None),
+                GatewayError::Stopping => ("server_error", Some("stopping"), None),
+                GatewayError::Provider { error, .. } => {
+                    let (kind, code) = match error.class {
+                        ErrorClass::Invalid | ErrorClass::Unsupported => (INVALID, None),
+                        ErrorClass::ContentFilter => (INVALID, Some("content_filter")),
+                        ErrorClass::NotFound => (INVALID, Some("model_not_found")),
+                        ErrorClass::RateLimit => ("requests", Some("rate_limit_exceeded")),
+                        ErrorClass::Billing => ("insufficient_quota", Some("insufficient_quota")),
+                        ErrorClass::Auth => ("server_error", Some("provider_auth")),
+                        ErrorClass::Overloaded => ("service_unavailable_error", Some("provider_overloaded")),
+                        ErrorClass::Timeout => ("server_error", Some("provider_timeout")),
+                        ErrorClass::Connect => ("server_error", Some("provider_unreachable")),
+                        ErrorClass::Truncated => ("server_error", Some("provider_stream_cut")),
+                        ErrorClass::Malformed => ("server_error", Some("provider_malformed")),
+                        ErrorClass::Upstream => ("server_error", Some("provider_error")),
+                    };
+                    // Where the provider speaks of the request itself, its own words are the better ones.
+                    let own = (error.class == ErrorClass::Invalid).then_some(error);
+                    (
+                        kind,
+                        own.and_then(|error| error.code.as_deref()).or(code),
+                        own.and_then(|error| error.param.as_deref()),
+                    )
+                }
+            },
+            Self::TooLarge { .. } => (INVALID, Some("request_too_large"), None),
+            Self::Unreadable(_) => (INVALID, Some("invalid_body"), None),
+            Self::NotFound(_) => (INVALID, Some("not_found"), None),
+            Self::WrongMethod(_) => (INVALID, Some("method_not_allowed"), None),
+        }
+    }
+
+    /// The shape of the product's own services: `{error, error_code, request_id, details?}`.
+    pub fn service(&self, request_id: &str, now_us: i64) -> Response {
+        self.service_with(request_id, now_us, |code| code)
+    }
+
+    /// The same, for a route that has other words for some codes.
+    pub fn service_with(
+        &self,
+        request_id: &str,
+        now_us: i64,
+        rename: impl FnOnce(&'static str) -> &'static str,
+    ) -> Response {
+        let (status, code, message, details) = self.service_words(now_us);
+        let code = rename(code);
+        let mut body = json!({ "error": message, "error_code": code, "request_id": request_id });
+        if let Some(details) = details {
+            body["details"] = details;
+        }
+        let mut response = answer(status, Json(body).into_response(), self.retry_after());
+        if status == 401 {
+            response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        response
+    }
+
+    /// Status, code, message and details of the services' contract.
+    fn service_words(&self, now_us: i64) -> (u16, &'static str, String, Option<Value>) {
+        let message = self.message();
+        let (status, code) = match self {
+            Self::Identity(error) => match error {
+                IdentityError::NoKey => (401, "MISSING_AUTH"),
+                IdentityError::UnknownInstance(_) => (404, "INSTANCE_NOT_FOUND"),
+                IdentityError::NoAccess(_) => (403, "INSTANCE_ACCESS_DENIED"),
+                IdentityError::TooManyTries(_) => (429, "RATE_LIMITED"),
+                IdentityError::Busy => (503, "SERVICE_UNAVAILABLE"),
+                IdentityError::Store(_) => (503, "DATABASE_ERROR"),
+                IdentityError::Password(_) | IdentityError::Invalid { .. } => (400, "INVALID_REQUEST"),
+                _ => (401, "INVALID_API_KEY"),
+            },
+            Self::Gateway(error) => match error {
+                GatewayError::Input(InputError::Syntax(_)) => (400, "INVALID_JSON"),
+                GatewayError::Input(_) => (400, "INVALID_REQUEST"),
+                GatewayError::UnknownModel { .. } => (404, "MODEL_NOT_FOUND"),
+                GatewayError::ModelNotAllowed { .. } => (403, "INSUFFICIENT_PERMISSIONS"),
+                GatewayError::WrongCapability { .. } => (400, "INVALID_MODEL_CAPABILITY"),
+                GatewayError::CannotStream { .. } => (400, "UNSUPPORTED_PROVIDER"),
+                GatewayError::MissingCredential { .. } => (500, "MISSING_API_KEY"),
+                GatewayError::RateLimited { .. } => (429, "RATE_LIMIT_EXCEEDED"),
+                GatewayError::UnknownInstance(_) => (404, "INSTANCE_NOT_FOUND"),
+                GatewayError::Stopping => (503, "SERVICE_UNAVAILABLE"),
+                GatewayError::Provider { error, .. } => match error.class {
+                    ErrorClass::RateLimit | ErrorClass::Billing => (429, "PROVIDER_RATE_LIMIT"),
+                    ErrorClass::Auth => (401, "INVALID_API_KEY"),
+                    ErrorClass::Timeout => (504, "GATEWAY_TIMEOUT"),
+                    _ => (500, "GENERATION_ERROR"),
+                },
+            },
+            Self::TooLarge { .. } => (413, "INVALID_REQUEST"),
+            Self::Unreadable(_) => (400, "INVALID_REQUEST"),
+            Self::NotFound(_) | Self::WrongMethod(_) => (404, "ROUTE_NOT_FOUND"),
+        };
+        let details = match self {
+            Self::Gateway(GatewayError::RateLimited { retry_after, .. }) => {
+                let wait = retry_after.as_secs().max(1);
+                Some(json!({ "retry_after": wait, "reset": now_us.div_euclid(1_000_000).unsigned_abs() + wait }))
+            }
+            Self::Gateway(GatewayError::UnknownModel { near, .. }) if !near.is_empty() => {
+                Some(json!({ "did_you_mean": near }))
+            }
+            Self::Gateway(GatewayError::Input(InputError::Field { param, .. })) if !param.is_empty() => {
+                Some(json!({ "field": param }))
+            }
+            Self::Gateway(GatewayError::Provider { provider, error }) => {
+                Some(json!({ "provider": provider, "class": error.class.as_str(), "status": error.status }))
+            }
+            _ => None,
+        };
+        (status, code, message, details)
+    }
+}
+
+fn answer(status: u16, mut response: Response, retry_after: Option<Duration>) -> Response {
+    *response.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    if let Some(wait) = retry_after {
+        let millis = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX);
+        response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(millis.div_ceil(1_000).max(1)));
+        response.headers_mut().insert("retry-after-ms", HeaderValue::from(millis));
+    }
+    response
+}

@@ -1,0 +1,152 @@
+//! The text service: `POST /text/generate`, `POST /text/generate/stream`, `GET /text/health`.
+
+use std::sync::Arc;
+
+use axum::{
+    Extension, Json,
+    extract::{Request, State},
+    response::{IntoResponse, Response},
+};
+use bytes::BytesMut;
+use serde_json::{Value, json};
+
+use super::{RequestInfo, auth, facts, problem::Problem, sse};
+use crate::{
+    clock::rfc3339,
+    providers::{ChatChunk, ChatInput, input},
+    services::{
+        gateway::{Context, Facts, GatewayError, Reply},
+        text::{self, TextRequest},
+    },
+    state::AppState,
+};
+
+/// Answers with the whole text.
+pub async fn generate(
+    State(state): State<AppState>,
+    Extension(info): Extension<RequestInfo>,
+    request: Request,
+) -> Response {
+    let (request_id, now_us) = (info.request_id.clone(), info.started_us);
+    let done = async {
+        let (context, input) = prepare(&state, info, request, false).await?;
+        let started = context.started;
+        match state.gateway.chat(context, input).await? {
+            Reply::Whole { completion, facts } => {
+                let text = completion.choices.into_iter().next().and_then(|choice| choice.content).unwrap_or_default();
+                let body = json!({
+                    "success": true,
+                    "text": text,
+                    "metadata": metadata(&facts, u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX)),
+                    "request_id": request_id,
+                    "timestamp": rfc3339(state.clock.now_us()),
+                });
+                let mut response = Json(body).into_response();
+                facts::add_headers(response.headers_mut(), &facts, true);
+                Ok(response)
+            }
+            Reply::Stream(_) => Err(Problem::Unreadable("a stream was not asked for".to_owned())),
+        }
+    };
+    done.await.unwrap_or_else(|problem: Problem| problem.service(&request_id, now_us))
+}
+
+/// Answers with the text as it is made: `data: {"text", "done", "request_id"}`.
+pub async fn generate_stream(
+    State(state): State<AppState>,
+    Extension(info): Extension<RequestInfo>,
+    request: Request,
+) -> Response {
+    let (request_id, now_us) = (info.request_id.clone(), info.started_us);
+    let done = async {
+        let (context, input) = prepare(&state, info, request, true).await?;
+        match state.gateway.chat(context, input).await? {
+            Reply::Stream(stream) => {
+                let frames = TextFrames { request_id: request_id.clone() };
+                Ok(sse::respond(stream, frames, state.settings.gateway.keep_alive).await?)
+            }
+            Reply::Whole { .. } => Err(Problem::Unreadable("a stream was asked for".to_owned())),
+        }
+    };
+    done.await.unwrap_or_else(|problem: Problem| stream_problem(&problem, &request_id, now_us))
+}
+
+/// Failures before the first byte have the same codes as buffered ones, but for the general one.
+fn stream_problem(problem: &Problem, request_id: &str, now_us: i64) -> Response {
+    problem.service_with(request_id, now_us, |code| if code == "GENERATION_ERROR" { "STREAMING_ERROR" } else { code })
+}
+
+/// Liveness under the service's own name.
+pub async fn health(State(state): State<AppState>) -> Json<Value> {
+    Json(json!({ "status": "healthy", "service": "text-gen", "timestamp": rfc3339(state.clock.now_us()) }))
+}
+
+pub async fn unknown(State(state): State<AppState>, Extension(info): Extension<RequestInfo>) -> Response {
+    Problem::NotFound("Not Found".to_owned()).service(&info.request_id, state.clock.now_us())
+}
+
+async fn prepare(
+    state: &AppState,
+    info: RequestInfo,
+    request: Request,
+    stream: bool,
+) -> Result<(Context, ChatInput), Problem> {
+    let (parts, body) = request.into_parts();
+    // Who has no key learns nothing about the body.
+    auth::caller(state, &parts, Some("default")).await?;
+    let body = state.read_body(body).await?;
+    let mut request: TextRequest = serde_json::from_slice(&body).map_err(|error| input::syntax_or_shape(&error))?;
+    let named = request.instance_id.take().filter(|name| !name.trim().is_empty());
+    let mut caller = auth::caller(state, &parts, named.as_deref()).await?;
+    if let Some(project) = request.project_id.take() {
+        let snapshot = state.catalog.snapshot();
+        if snapshot.projects.get(&project).is_some_and(|instance| *instance == caller.instance.id) {
+            caller.project_id = Some(project);
+        }
+    }
+    let input = text::prepare(&state.gateway, &caller, request, stream)?;
+    let surface = if stream { "text.stream" } else { "text.generate" };
+    Ok((state.context(info, &parts.headers, Arc::new(caller), surface)?, input))
+}
+
+fn metadata(facts: &Facts, generation_time_ms: u64) -> Value {
+    json!({
+        "provider": facts.provider,
+        "model": facts.model,
+        "tokens_used": facts.usage.input + facts.usage.output,
+        "input_tokens": facts.usage.input,
+        "output_tokens": facts.usage.output,
+        "cost_usd": facts::usd(facts.cost_micro_usd),
+        "simulated": facts.simulated,
+        "generation_time_ms": generation_time_ms,
+    })
+}
+
+struct TextFrames {
+    request_id: String,
+}
+
+impl TextFrames {
+    fn event(&self, body: &Value, out: &mut BytesMut) {
+        let mut body = body.clone();
+        body["request_id"] = self.request_id.as_str().into();
+        sse::data(body.to_string().as_bytes(), out);
+    }
+}
+
+impl sse::Frames for TextFrames {
+    fn chunks(&mut self, chunks: Vec<ChatChunk>, out: &mut BytesMut) {
+        let texts = chunks.into_iter().filter(|chunk| chunk.index == 0).filter_map(|chunk| chunk.content);
+        for text in texts.filter(|text| !text.is_empty()) {
+            self.event(&json!({ "text": text, "done": false }), out);
+        }
+    }
+
+    fn end(&mut self, out: &mut BytesMut) {
+        self.event(&json!({ "text": "", "done": true }), out);
+    }
+
+    fn error(&mut self, error: &GatewayError, out: &mut BytesMut) {
+        self.event(&json!({ "error": "Stream error", "done": true, "reason": error.to_string() }), out);
+    }
+}

@@ -1,0 +1,50 @@
+//! The consoles: Leptos pages, server functions, static files.
+
+mod assets;
+mod pages;
+mod ports;
+mod session;
+
+use axum::{Router, http::HeaderValue, middleware, routing::post};
+use leptos::prelude::provide_context;
+use leptos_axum::{
+    LeptosRoutes, file_and_error_handler_with_context, generate_route_list, site_pkg_dir_service,
+    site_pkg_dir_service_route_path,
+};
+use tower::ServiceBuilder;
+use tower_http::{compression::CompressionLayer, set_header::SetResponseHeaderLayer};
+
+use crate::{http, state::AppState};
+
+pub use assets::site_options;
+
+/// Everything the server answers: the API and the pages.
+pub fn router(state: &AppState) -> Router {
+    let ports = ports::ports(state);
+    let context = move || {
+        provide_context(ports.clone());
+        session::provide();
+    };
+    let options = state.leptos.clone();
+    let shell = {
+        let options = options.clone();
+        move || app::ui::shell(options.clone())
+    };
+    let cached = ServiceBuilder::new()
+        .layer(SetResponseHeaderLayer::if_not_present(
+            axum::http::header::CACHE_CONTROL,
+            HeaderValue::from_static("public, max-age=31536000, immutable"),
+        ))
+        .service(site_pkg_dir_service(&options));
+    let pages = Router::new()
+        .route("/test/text/run", post(pages::run_text))
+        .leptos_routes_with_context(state, generate_route_list(app::ui::App), context.clone(), shell)
+        .fallback(file_and_error_handler_with_context::<AppState, _>(context, app::ui::shell))
+        .layer(middleware::from_fn_with_state(state.clone(), session::attach))
+        .layer(CompressionLayer::new());
+    Router::new()
+        .merge(http::routes::api(state))
+        .route_service(&site_pkg_dir_service_route_path(&options), cached)
+        .merge(pages)
+        .with_state(state.clone())
+}

@@ -1,0 +1,441 @@
+//! The ports of the pages, implemented on the services.
+
+use std::sync::Arc;
+
+use app::{
+    error::AppError,
+    ports::{self, Caller, Origin, Ports},
+    types::{
+        Attempt, Checklist, InstanceRef, Me, ModelCard, NewApiKey, Overview, Page, ProviderCard, ProviderState,
+        RunDetail, RunFilter, RunSummary, Totals,
+    },
+};
+use async_trait::async_trait;
+use serde::Deserialize;
+
+use crate::{
+    services::{
+        catalog::{Model, Snapshot, User},
+        gateway::GatewayError,
+        identity::{self, IdentityError, Visit},
+    },
+    state::AppState,
+    store::{
+        self, StoreError,
+        requests::{RequestFilter, RequestLogRow},
+    },
+};
+
+const DAY_US: i64 = 86_400_000_000;
+const MAX_PAGE: u32 = 200;
+
+/// All ports on one state.
+pub fn ports(state: &AppState) -> Ports {
+    let pages = Arc::new(Pages { state: state.clone() });
+    Ports { account: pages.clone(), catalog: pages.clone(), home: pages.clone(), runs: pages.clone(), api_keys: pages }
+}
+
+struct Pages {
+    state: AppState,
+}
+
+impl Pages {
+    fn user(&self, snapshot: &Snapshot, caller: &Caller) -> Result<Arc<User>, AppError> {
+        snapshot.users.get(&caller.user_id).cloned().ok_or(AppError::Unauthorized)
+    }
+
+    fn failed(request_id: &str) -> impl Fn(StoreError) -> AppError {
+        move |error| outward(IdentityError::Store(error), request_id)
+    }
+}
+
+/// What a person may read of an error; the rest goes to the log.
+fn outward(error: IdentityError, request_id: &str) -> AppError {
+    match error {
+        IdentityError::WrongPassword => AppError::Invalid {
+            field: "password".to_owned(),
+            message: "The e-mail address or the password is wrong.".to_owned(),
+        },
+        IdentityError::Password(message) => AppError::Invalid { field: "password".to_owned(), message },
+        IdentityError::Invalid { field, message } => AppError::Invalid { field: field.to_owned(), message },
+        IdentityError::TooManyTries(wait) => AppError::TooMany { retry_after_s: wait.as_secs().max(1) },
+        IdentityError::UnknownInstance(name) => AppError::NotFound { what: format!("The instance \"{name}\"") },
+        error @ (IdentityError::NoAccess(_) | IdentityError::Inactive) => {
+            AppError::Forbidden { message: error.to_string() }
+        }
+        IdentityError::NoKey | IdentityError::BadKey | IdentityError::ExpiredKey | IdentityError::TestKey => {
+            AppError::Unauthorized
+        }
+        IdentityError::Busy => {
+            AppError::Unavailable { message: "The server is busy. Try again in a moment.".to_owned() }
+        }
+        IdentityError::Store(error) => match error {
+            StoreError::Unavailable(_) => {
+                tracing::error!(%error, request_id, "the database is away");
+                AppError::Unavailable { message: "The database is not available. Try again in a moment.".to_owned() }
+            }
+            error => {
+                tracing::error!(%error, request_id, "a page could not be answered");
+                AppError::Internal { request_id: request_id.to_owned() }
+            }
+        },
+    }
+}
+
+#[async_trait]
+impl ports::Account for Pages {
+    async fn me(&self, caller: &Caller) -> Result<Me, AppError> {
+        let snapshot = self.state.catalog.snapshot();
+        let user = self.user(&snapshot, caller)?;
+        let has_password =
+            self.state.identity.has_password(&user.id).await.map_err(|error| outward(error, &caller.request_id))?;
+        let mut instances: Vec<InstanceRef> = identity::usable_instances(&snapshot, &user)
+            .iter()
+            .map(|instance| InstanceRef {
+                instance_id: instance.id.clone(),
+                name: instance.name.clone(),
+                stores_contents: instance.store_contents,
+            })
+            .collect();
+        // The chosen one first.
+        instances.sort_by_key(|instance| instance.instance_id != caller.instance_id);
+        Ok(Me {
+            user_id: user.id.clone(),
+            name: user.name.clone(),
+            email: user.email.clone(),
+            role: user.role,
+            has_password,
+            organization: snapshot.organizations.get(&user.org_id).map(|o| o.name.clone()).unwrap_or_default(),
+            instances,
+            environment: self.state.settings.environment.as_str().to_owned(),
+            simulation: self.state.gateway.simulator().is_some(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+        })
+    }
+
+    async fn sign_in(&self, email: &str, password: &str, origin: Origin) -> Result<String, AppError> {
+        let visit = Visit { ip: origin.ip, user_agent: origin.user_agent };
+        self.state.identity.sign_in(email, password, visit).await.map_err(|error| outward(error, ""))
+    }
+
+    async fn sign_in_by_link(&self, token: &str, origin: Origin) -> Result<String, AppError> {
+        let visit = Visit { ip: origin.ip, user_agent: origin.user_agent };
+        let cookie = self.state.identity.redeem_link(token, visit).await.map_err(|error| outward(error, ""))?;
+        cookie.ok_or_else(|| AppError::Invalid {
+            field: "token".to_owned(),
+            message: "This link was used already, or it is too old.".to_owned(),
+        })
+    }
+
+    async fn sign_out(&self, cookies: &str) -> Result<String, AppError> {
+        self.state.identity.sign_out(cookies).await.map_err(|error| outward(error, ""))
+    }
+
+    async fn set_password(&self, caller: &Caller, password: &str) -> Result<(), AppError> {
+        self.state
+            .identity
+            .set_password(&caller.user_id, password)
+            .await
+            .map_err(|error| outward(error, &caller.request_id))
+    }
+}
+
+#[async_trait]
+impl ports::Catalog for Pages {
+    async fn models(&self, caller: &Caller, capability: Option<String>) -> Result<Vec<ModelCard>, AppError> {
+        let snapshot = self.state.catalog.snapshot();
+        let user = self.user(&snapshot, caller)?;
+        let mut models: Vec<&Arc<Model>> = snapshot
+            .models
+            .values()
+            .filter(|model| model.org_id.as_ref().is_none_or(|org| *org == user.org_id))
+            .filter(|model| capability.as_ref().is_none_or(|wanted| model.can(wanted)))
+            .collect();
+        models.sort_by(|a, b| {
+            (a.provider.sort, &a.provider.id, &a.display_name, &a.id).cmp(&(
+                b.provider.sort,
+                &b.provider.id,
+                &b.display_name,
+                &b.id,
+            ))
+        });
+        Ok(models.into_iter().map(|model| self.card(&snapshot, model, caller)).collect())
+    }
+}
+
+impl Pages {
+    fn card(&self, snapshot: &Snapshot, model: &Arc<Model>, caller: &Caller) -> ModelCard {
+        let available = self.state.gateway.availability(model.clone(), &caller.instance_id);
+        let mut aliases: Vec<String> =
+            snapshot.aliases.iter().filter(|(_, id)| **id == model.id).map(|(alias, _)| alias.clone()).collect();
+        aliases.sort();
+        ModelCard {
+            id: model.id.clone(),
+            display_name: model.display_name.clone(),
+            provider: model.provider.id.to_string(),
+            provider_name: model.provider.display_name.clone(),
+            description: model.description.clone(),
+            capabilities: model.capabilities.clone(),
+            status: model.status.clone(),
+            aliases,
+            context: model.context,
+            max_output: model.max_output.map(u64::from),
+            input_price: model.pricing.input.map(|price| price.usd()),
+            output_price: model.pricing.output.map(|price| price.usd()),
+            supports: model.supports.clone(),
+            lacks: model.lacks.to_vec(),
+            simulated: available.as_ref().is_ok_and(|simulated| *simulated),
+            unavailable: available.err().map(|error| match error {
+                GatewayError::MissingCredential { .. } => {
+                    format!("no credential for {} and no simulator", model.provider.display_name)
+                }
+                error => error.to_string(),
+            }),
+        }
+    }
+
+    fn provider_cards(&self, snapshot: &Snapshot, instance_id: &str) -> Vec<ProviderCard> {
+        let mut providers: Vec<_> = snapshot.providers.values().filter(|provider| provider.is_active).collect();
+        providers.sort_by_key(|provider| (provider.sort, provider.id.clone()));
+        providers
+            .into_iter()
+            .map(|provider| {
+                let key = (instance_id.to_owned(), provider.id.to_string());
+                let has_credential = snapshot.credentials.contains_key(&key) || provider.environment_key.is_some();
+                let state = if has_credential {
+                    ProviderState::Credential
+                } else if !provider.needs_credential() {
+                    ProviderState::Local
+                } else if self.state.gateway.simulator().is_some() && crate::sandbox::base_path(&provider.id).is_some()
+                {
+                    ProviderState::Simulated
+                } else {
+                    ProviderState::Missing
+                };
+                let models = snapshot.models.values().filter(|model| model.provider.id == provider.id).count();
+                ProviderCard {
+                    credential_env: provider.environment_names.first().cloned(),
+                    id: provider.id.to_string(),
+                    name: provider.display_name.clone(),
+                    state,
+                    models: u32::try_from(models).unwrap_or(u32::MAX),
+                }
+            })
+            .collect()
+    }
+}
+
+/// Small, cheap models that snippets name first.
+const SAMPLE_MODELS: [&str; 2] = ["gpt-4o-mini", "claude-haiku-4-5"];
+
+fn by_id(snapshot: &Snapshot) -> impl Iterator<Item = &Arc<Model>> {
+    let mut models: Vec<_> = snapshot.models.values().collect();
+    models.sort_by(|a, b| a.id.cmp(&b.id));
+    models.into_iter()
+}
+
+/// The setting that hides an organization's checklist.
+fn checklist_setting(org_id: &str) -> String {
+    format!("checklist_dismissed:{org_id}")
+}
+
+#[async_trait]
+impl ports::Home for Pages {
+    async fn overview(&self, caller: &Caller) -> Result<Overview, AppError> {
+        let failed = Self::failed(&caller.request_id);
+        let snapshot = self.state.catalog.snapshot();
+        let now_us = self.state.clock.now_us();
+        let db = &self.state.db;
+        let totals = db.request_totals(&caller.instance_id, now_us - DAY_US).await.map_err(&failed)?;
+        let recent = db.list_requests(&in_instance(caller), &store::Page::first(8)).await.map_err(&failed)?;
+        let first_of = |by_key: bool| {
+            let filter = RequestFilter { by_key: Some(by_key), ..in_organization(caller) };
+            async move { db.list_requests(&filter, &store::Page::first(1)).await.map(|rows| !rows.is_empty()) }
+        };
+        let providers = self.provider_cards(&snapshot, &caller.instance_id);
+        let sample_model = SAMPLE_MODELS
+            .iter()
+            .filter_map(|id| snapshot.models.get(*id))
+            .chain(by_id(&snapshot).filter(|model| model.can("text")))
+            .find(|model| self.state.gateway.availability((*model).clone(), &caller.instance_id).is_ok());
+        let text_models = snapshot.models.values().filter(|model| model.can("text")).count();
+        Ok(Overview {
+            base_url: self.state.public_url.to_string(),
+            database: db.kind().as_str().to_owned(),
+            started_us: self.state.started_us,
+            now_us,
+            totals: Totals {
+                requests: totals.requests.unsigned_abs(),
+                failed: totals.failed.unsigned_abs(),
+                input_tokens: totals.input_tokens.unsigned_abs(),
+                output_tokens: totals.output_tokens.unsigned_abs(),
+                cost_micro_usd: totals.cost_micro_usd,
+                mean_latency_us: totals.mean_latency_us,
+            },
+            sample_model: sample_model.map(|model| model.id.clone()),
+            text_models: u32::try_from(text_models).unwrap_or(u32::MAX),
+            checklist: Checklist {
+                has_credential: providers.iter().any(|provider| provider.state == ProviderState::Credential),
+                has_api_key: snapshot.keys.values().any(|key| key.org_id == caller.org_id),
+                has_console_run: first_of(false).await.map_err(&failed)?,
+                has_api_run: first_of(true).await.map_err(&failed)?,
+                dismissed: snapshot.settings.contains_key(&checklist_setting(&caller.org_id)),
+            },
+            providers,
+            recent: recent.into_iter().map(summary).collect(),
+        })
+    }
+
+    async fn dismiss_checklist(&self, caller: &Caller) -> Result<(), AppError> {
+        let failed = Self::failed(&caller.request_id);
+        let by = serde_json::json!({ "by": caller.user_id });
+        self.state
+            .db
+            .put_setting(&checklist_setting(&caller.org_id), &by, self.state.clock.now_us())
+            .await
+            .map_err(&failed)?;
+        self.state.catalog.refresh().await.map_err(failed)
+    }
+}
+
+#[async_trait]
+impl ports::Runs for Pages {
+    async fn list(&self, caller: &Caller, filter: RunFilter) -> Result<Page<RunSummary>, AppError> {
+        let limit = filter.limit.clamp(1, MAX_PAGE);
+        let after = match filter.after.as_deref() {
+            None => None,
+            Some(cursor) => Some(read_cursor(cursor).ok_or_else(|| AppError::Invalid {
+                field: "after".to_owned(),
+                message: "This is not a page of the list.".to_owned(),
+            })?),
+        };
+        let wanted = RequestFilter {
+            surface: filter.surface,
+            user_id: filter.mine.then(|| caller.user_id.clone()),
+            ..in_instance(caller)
+        };
+        // One more than asked tells whether there is a next page.
+        let page = store::Page { after, limit: i64::from(limit) + 1 };
+        let mut rows = self.state.db.list_requests(&wanted, &page).await.map_err(Self::failed(&caller.request_id))?;
+        let has_more = rows.len() > limit as usize;
+        rows.truncate(limit as usize);
+        let next = rows.last().filter(|_| has_more).map(|last| format!("{}.{}", last.created_us, last.request_id));
+        Ok(Page { items: rows.into_iter().map(summary).collect(), next })
+    }
+
+    async fn get(&self, caller: &Caller, request_id: &str) -> Result<RunDetail, AppError> {
+        let failed = Self::failed(&caller.request_id);
+        let snapshot = self.state.catalog.snapshot();
+        let user = self.user(&snapshot, caller)?;
+        let row = self
+            .state
+            .db
+            .request(request_id)
+            .await
+            .map_err(&failed)?
+            .filter(|row| may_see(&snapshot, &user, row))
+            .ok_or_else(|| AppError::NotFound { what: "This request".to_owned() })?;
+        let contents = self.state.db.request_contents(request_id, self.state.clock.now_us()).await.map_err(&failed)?;
+        let attempts = row.attempts["items"].as_array().map_or_else(Vec::new, |items| {
+            items.iter().filter_map(|item| StoredAttempt::deserialize(item).ok()).map(Attempt::from).collect()
+        });
+        let truncated = contents.as_ref().is_some_and(|contents| contents.truncated);
+        let (request_body, response_body) =
+            contents.map_or((None, None), |contents| (contents.request_body, contents.response_body));
+        Ok(RunDetail {
+            attempts,
+            overhead_us: row.overhead_us,
+            finish_reason: row.finish_reason.clone(),
+            summary: summary(row),
+            request_body: request_body.map(|body| body.reveal().to_owned()),
+            response_body: response_body.map(|body| body.reveal().to_owned()),
+            truncated,
+        })
+    }
+}
+
+#[async_trait]
+impl ports::ApiKeys for Pages {
+    async fn create(&self, caller: &Caller, name: &str) -> Result<NewApiKey, AppError> {
+        let snapshot = self.state.catalog.snapshot();
+        let user = self.user(&snapshot, caller)?;
+        self.state
+            .identity
+            .create_key(&user, &caller.instance_id, name, None)
+            .await
+            .map_err(|error| outward(error, &caller.request_id))
+    }
+}
+
+fn in_instance(caller: &Caller) -> RequestFilter {
+    RequestFilter { instance_id: Some(caller.instance_id.clone()), ..RequestFilter::default() }
+}
+
+fn in_organization(caller: &Caller) -> RequestFilter {
+    RequestFilter { org_id: Some(caller.org_id.clone()), ..RequestFilter::default() }
+}
+
+/// Own requests, and those of instances one has a level in.
+fn may_see(snapshot: &Snapshot, user: &User, row: &RequestLogRow) -> bool {
+    if row.user_id.as_deref() == Some(&user.id) {
+        return true;
+    }
+    let instance = row.instance_id.as_ref().and_then(|id| snapshot.instances.get(id));
+    instance.is_some_and(|instance| identity::level(user, &instance.id, &instance.org_id).is_some())
+}
+
+fn read_cursor(cursor: &str) -> Option<(i64, String)> {
+    let (at, id) = cursor.split_once('.')?;
+    Some((at.parse().ok()?, id.to_owned()))
+}
+
+/// An attempt as the gateway's record holds it.
+#[derive(Deserialize)]
+struct StoredAttempt {
+    provider: String,
+    model: String,
+    started_us: i64,
+    duration_us: i64,
+    outcome: String,
+    status: Option<u16>,
+    message: Option<String>,
+}
+
+impl From<StoredAttempt> for Attempt {
+    fn from(stored: StoredAttempt) -> Self {
+        Self {
+            provider: stored.provider,
+            model: stored.model,
+            started_us: stored.started_us,
+            duration_us: stored.duration_us,
+            outcome: stored.outcome,
+            status: stored.status,
+            message: stored.message,
+        }
+    }
+}
+
+fn summary(row: RequestLogRow) -> RunSummary {
+    RunSummary {
+        request_id: row.request_id,
+        at_us: row.created_us,
+        surface: row.surface,
+        instance_id: row.instance_id.unwrap_or_default(),
+        model_asked: row.model_asked.unwrap_or_else(|| "auto".to_owned()),
+        model_used: row.model_used,
+        provider: row.provider,
+        status: row.status,
+        http_status: row.http_status.try_into().unwrap_or(0),
+        streamed: row.streamed,
+        simulated: row.simulated,
+        input_tokens: row.input_tokens.unsigned_abs(),
+        cached_tokens: row.cached_tokens.unsigned_abs(),
+        output_tokens: row.output_tokens.unsigned_abs(),
+        reasoning_tokens: row.reasoning_tokens.unsigned_abs(),
+        cost_micro_usd: row.cost_micro_usd,
+        latency_us: row.latency_us,
+        first_token_us: row.first_token_us,
+        error_source: row.error_source,
+        error_message: row.error_message,
+    }
+}
