@@ -241,7 +241,7 @@ fn Came(run: RunSummary) -> impl IntoView {
     view! {
         <p>
             {text} " "
-            <a class="font-medium underline" href=format!("/test/history?run={}", run.request_id)>
+            <a class="font-medium underline" href=format!("/test/history?surface=all&who=all&run={}", run.request_id)>
                 "Look at it"
             </a>
         </p>
