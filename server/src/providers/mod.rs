@@ -4,14 +4,20 @@
 //! To add a provider's text format: write `<name>.rs` with a `ChatCodec`, name it in [`chat_codec`], give the simulator
 //! its endpoints, and add a row to the provider catalogue.
 
+pub mod anthropic;
 pub mod chat;
+pub mod cohere;
 pub mod error;
+pub mod gemini;
 pub mod input;
+pub mod mapped;
+mod names;
 pub mod openai;
 pub mod sse;
 #[cfg(test)]
 mod testing;
 pub mod transport;
+mod turns;
 pub mod wire;
 
 use std::{fmt, sync::Arc, time::Duration};
@@ -28,6 +34,10 @@ pub use input::ChatInput;
 pub fn chat_codec(adapter: &str) -> Option<&'static dyn ChatCodec> {
     match adapter {
         "openai" => Some(&openai::OpenAi),
+        "anthropic" => Some(&anthropic::Anthropic),
+        "gemini" => Some(&gemini::Gemini),
+        "cohere" => Some(&cohere::Cohere),
+        "mapped" => Some(&mapped::Mapped),
         _ => None,
     }
 }
@@ -143,6 +153,17 @@ pub trait ChatCodec: Send + Sync {
 
     /// Reads a 2xx answer. `target` is the one the request was written for.
     fn response(&self, target: &Target, headers: &HeaderMap, body: Bytes) -> Result<Parsed, ProviderError>;
+
+    /// Reads a 2xx answer to a poll; `asked` is the request of [`Parsed::Poll`] that was answered.
+    fn polled(
+        &self,
+        target: &Target,
+        _asked: &UpstreamRequest,
+        headers: &HeaderMap,
+        body: Bytes,
+    ) -> Result<Parsed, ProviderError> {
+        self.response(target, headers, body)
+    }
 
     /// Reads a non-2xx answer.
     fn error(&self, status: StatusCode, headers: &HeaderMap, body: &[u8]) -> ProviderError;
