@@ -8,6 +8,9 @@ RUN=$(mktemp -d "${TMPDIR:-/tmp}/electrons.XXXXXX")
 chmod 711 "$RUN" # PostgreSQL runs as another user when this is root
 PIDS=()
 
+# What is started here gets its settings from here: no database, key or setting of the person who starts it.
+for name in $(compgen -e | grep -E '^ELECTRONS__|^DATABASE_URL$|_API_KEY$|^LEPTOS_' || true); do unset "$name"; done
+
 stop() {
     kill -TERM "$1" 2>/dev/null || true
     wait "$1" 2>/dev/null || true

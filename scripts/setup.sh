@@ -91,6 +91,7 @@ wasm_std_from_debian() {
 command -v cargo >/dev/null || die "no cargo: install Rust 1.94 or newer (https://rustup.rs), then run this again"
 command -v cc >/dev/null || apt_install "a C compiler" gcc libc6-dev
 command -v node >/dev/null || die "no node: install Node.js $NODE_MIN or newer (Debian: apt-get install nodejs npm)"
+command -v npm >/dev/null || die "no npm (Debian: apt-get install npm)"
 [ "$(node -p 'process.versions.node.split(".")[0]')" -ge $NODE_MIN ] || die "Node.js $(node -v) is too old: $NODE_MIN or newer is needed"
 
 if ! has_wasm_std; then

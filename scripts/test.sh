@@ -4,13 +4,14 @@
 #   fmt     format
 #   clippy  lints of the server, of the pages as the server compiles them, and of the browser's half
 #   unit    unit and integration tests, on SQLite and on a PostgreSQL started for the purpose
-#   browser the debug build, official SDKs and the browser tests against it
+#   wasm    the debug build of both halves
+#   browser official SDKs and the browser tests against it
 #
 # Stops at the first stage that fails. The last line says what passed.
 source "$(dirname "$0")/env.sh"
 source scripts/servers.sh
 
-ALL='fmt clippy unit browser'
+ALL='fmt clippy unit wasm browser'
 STAGES=${*:-$ALL}
 BEGAN=$SECONDS
 PASSED=''
@@ -19,10 +20,9 @@ fmt() { cargo fmt --all --check; }
 
 clippy() {
     # One call for both packages, so that `app` is built with the features that the server gives it.
-    cargo clippy -p server -p app --all-targets -- -D warnings
+    cargo clippy -p server -p app -p bench --all-targets -- -D warnings
     # Where and how cargo-leptos builds it.
     cargo clippy -p frontend --target wasm32-unknown-unknown --target-dir "$CARGO_TARGET_DIR/front" -- -D warnings
-    [ ! -f bench/Cargo.toml ] || cargo clippy -p bench --all-targets -- -D warnings
 }
 
 unit() {
@@ -30,17 +30,19 @@ unit() {
     export TEST_POSTGRES_URL
     note "PostgreSQL: $TEST_POSTGRES_URL"
     if cargo nextest --version >/dev/null 2>&1; then
-        cargo nextest run -p server -p app 2>&1 | tee "$RUN/unit.log"
+        cargo nextest run -p server -p app -p bench 2>&1 | tee "$RUN/unit.log"
         cargo test -q --doc -p server -p app
     else
-        cargo test -p server -p app 2>&1 | tee "$RUN/unit.log"
+        cargo test -p server -p app -p bench 2>&1 | tee "$RUN/unit.log"
     fi
     scripts/postgres.sh stop "$RUN/postgres"
     {
         sed -nE 's/.*Summary .* ([0-9]+) passed.*/\1/p; s/^test result: ok\. ([0-9]+) passed.*/\1/p' "$RUN/unit.log" |
-            awk '{ n += $1 } END { print n + 0 " tests on SQLite and PostgreSQL" }'
+            awk '{ n += $1 } END { print n + 0 " Rust tests, SQLite and PostgreSQL" }'
     } >"$RUN/unit.sum"
 }
+
+wasm() { scripts/build.sh debug >/dev/null; }
 
 browser() {
     end2end/run.sh 2>&1 | tee "$RUN/browser.log"
@@ -53,7 +55,7 @@ for stage in $STAGES; do
 done
 
 need=check
-case " $STAGES " in *" unit "* | *" browser "*) need=test ;; esac
+case " $STAGES " in *" unit "* | *" wasm "* | *" browser "*) need=test ;; esac
 scripts/setup.sh "$need"
 export CARGO_TERM_PROGRESS_WHEN=${CARGO_TERM_PROGRESS_WHEN:-auto}
 

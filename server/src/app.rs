@@ -184,7 +184,7 @@ impl App {
 
     /// The address that signs in once.
     pub fn sign_in_url(&self, token: &str) -> String {
-        format!("{}/sign-in/link?token={token}", self.public_url)
+        format!("{}/sign-in?token={token}", self.public_url)
     }
 
     /// Stops accepting, lets running answers finish, writes what is left.

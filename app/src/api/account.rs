@@ -29,6 +29,18 @@ pub async fn sign_in(email: String, password: String, next: Option<String>) -> R
     Ok(())
 }
 
+/// Signs in by a one-time link; works as a plain form, too. A form and not a mere address: mail programs open links to
+/// look at them, and that must not use them up.
+#[server(endpoint = "account/sign_in_by_link")]
+pub async fn sign_in_by_link(token: String, next: Option<String>) -> Result<(), AppError> {
+    use crate::ports::{Origin, ports, set_cookie, with_status};
+    let origin = use_context::<Origin>().unwrap_or_default();
+    let cookie = with_status(ports()?.account.sign_in_by_link(&token, origin).await)?;
+    set_cookie(&cookie);
+    leptos_axum::redirect(local_path(next.as_deref()));
+    Ok(())
+}
+
 /// Ends the session; works as a plain form, too.
 #[server(endpoint = "account/sign_out")]
 pub async fn sign_out() -> Result<(), AppError> {
@@ -50,13 +62,12 @@ pub async fn set_password(password: String) -> Result<(), AppError> {
 }
 
 /// Only a path of this site may be gone to after signing in.
-#[cfg(feature = "ssr")]
-fn local_path(next: Option<&str>) -> &str {
+pub fn local_path(next: Option<&str>) -> &str {
     next.filter(|path| path.starts_with('/') && !path.starts_with("//") && !path.contains(['\\', '\r', '\n']))
         .unwrap_or("/")
 }
 
-#[cfg(all(test, feature = "ssr"))]
+#[cfg(test)]
 mod tests {
     use super::local_path;
 

@@ -6,7 +6,9 @@ mod catalog;
 mod home;
 mod runs;
 
-pub use account::{SetPassword, SignIn, SignOut, set_password, sign_in, sign_out, who_am_i};
+pub use account::{
+    SetPassword, SignIn, SignInByLink, SignOut, local_path, set_password, sign_in, sign_in_by_link, sign_out, who_am_i,
+};
 pub use api_keys::{CreateApiKey, create_api_key};
 pub use catalog::models;
 pub use home::{DismissChecklist, dismiss_checklist, load_overview};

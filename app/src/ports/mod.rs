@@ -34,6 +34,9 @@ pub trait Account: Send + Sync {
     async fn me(&self, caller: &Caller) -> Result<Me, AppError>;
     /// Checks the password; answers the `Set-Cookie` value of the new session.
     async fn sign_in(&self, email: &str, password: &str, origin: Origin) -> Result<String, AppError>;
+    /// Uses up a one-time link; answers the `Set-Cookie` value of the new session, or `Invalid` when the link is used or
+    /// too old.
+    async fn sign_in_by_link(&self, token: &str, origin: Origin) -> Result<String, AppError>;
     /// Ends the session of this `Cookie` header; answers the `Set-Cookie` value that removes it.
     async fn sign_out(&self, cookies: &str) -> Result<String, AppError>;
     /// Sets the own password (at least 12 characters).
@@ -84,15 +87,25 @@ pub fn caller() -> Result<Caller, AppError> {
     use_context::<Option<Caller>>().flatten().ok_or(AppError::Unauthorized)
 }
 
-/// Gives the answer the status of its error (Leptos 0.8 would say 500).
+/// Gives the answer the status of its error (Leptos 0.8 would say 500). A plain form post keeps its redirect: it brings
+/// the person back to the form, with the error in the address.
 pub fn with_status<T>(result: Result<T, AppError>) -> Result<T, AppError> {
     if let Err(error) = &result
+        && !is_plain_form()
         && let Some(options) = use_context::<leptos_axum::ResponseOptions>()
         && let Ok(status) = http::StatusCode::from_u16(error.status())
     {
         options.set_status(status);
     }
     result
+}
+
+/// Whether a browser without scripts sent a form: it posts and asks for a page.
+fn is_plain_form() -> bool {
+    use_context::<http::request::Parts>().is_some_and(|parts| {
+        let accept = parts.headers.get(http::header::ACCEPT).and_then(|accept| accept.to_str().ok());
+        parts.method == http::Method::POST && accept.is_some_and(|accept| accept.contains("text/html"))
+    })
 }
 
 /// Adds a `Set-Cookie` header to the answer.

@@ -15,6 +15,8 @@ pub struct Overview {
     pub totals: Totals,
     pub providers: Vec<ProviderCard>,
     pub text_models: u32,
+    /// A text model that would answer now, for snippets.
+    pub sample_model: Option<String>,
     pub checklist: Checklist,
     pub recent: Vec<RunSummary>,
 }
@@ -36,6 +38,8 @@ pub struct ProviderCard {
     pub name: String,
     pub state: ProviderState,
     pub models: u32,
+    /// Environment variable that gives it a credential (`OPENAI_API_KEY`).
+    pub credential_env: Option<String>,
 }
 
 /// What would answer a call to a provider.

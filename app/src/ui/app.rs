@@ -1,22 +1,53 @@
 //! The whole route table.
 
 use leptos::prelude::*;
-use leptos_meta::provide_meta_context;
+use leptos_meta::{Title, provide_meta_context};
 use leptos_router::{
-    components::{Route, Router, Routes},
+    SsrMode,
+    components::{ParentRoute, Route, Router, Routes},
     path,
 };
 
-use super::pages::home::HomePage;
+use super::{
+    kit::{Toaster, provide_clock, provide_toasts},
+    layout::{Frame, provide_frame},
+    me::provide_me,
+    pages::{
+        account::AccountPage,
+        home::HomePage,
+        not_found::NotFoundPage,
+        sign_in::SignInPage,
+        test::{HistoryPage, TextConsolePage},
+    },
+};
 
 #[component]
 pub fn App() -> impl IntoView {
+    // Server functions redirect only when somebody signs in or out, and then everything on the page is another person's:
+    // load it anew. The router would keep the page.
+    let _ = leptos::server_fn::redirect::set_redirect_hook(|path: &str| {
+        let _ = window().location().set_href(path);
+    });
     provide_meta_context();
+    provide_me();
+    provide_frame();
+    provide_toasts();
+    provide_clock();
     view! {
+        <Title formatter=|title: String| {
+            if title.is_empty() { "Distributed Electrons".to_owned() } else { format!("{title} · Distributed Electrons") }
+        } />
         <Router>
-            <Routes fallback=|| view! { <p>"This page does not exist."</p> }>
-                <Route path=path!("/") view=HomePage />
+            <Routes fallback=NotFoundPage>
+                <Route path=path!("/sign-in") view=SignInPage />
+                <ParentRoute path=path!("") view=Frame>
+                    <Route path=path!("/") view=HomePage />
+                    <Route path=path!("/test/text") view=TextConsolePage ssr=SsrMode::Async />
+                    <Route path=path!("/test/history") view=HistoryPage ssr=SsrMode::Async />
+                    <Route path=path!("/account") view=AccountPage />
+                </ParentRoute>
             </Routes>
         </Router>
+        <Toaster />
     }
 }

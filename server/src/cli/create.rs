@@ -74,7 +74,7 @@ async fn print_link(core: &Core, user_id: &str) -> Result<(), CliError> {
         "" => format!("http://{}", core.settings.server.address),
         url => url.to_owned(),
     };
-    Ok(writeln!(out(), "{base}/sign-in/link?token={token}")?)
+    Ok(writeln!(out(), "{base}/sign-in?token={token}")?)
 }
 
 fn by_email(core: &Core, email: &str) -> Result<Arc<User>, CliError> {

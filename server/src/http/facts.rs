@@ -13,6 +13,9 @@ pub fn add_headers(headers: &mut HeaderMap, facts: &Facts, is_complete: bool) {
     put(headers, "x-de-attempts", &facts.attempts.to_string());
     put(headers, "x-de-simulated", if facts.simulated { "true" } else { "false" });
     put(headers, "x-de-overhead-ms", &format!("{:.3}", facts.overhead.as_secs_f64() * 1_000.0));
+    if !facts.dropped.is_empty() {
+        put(headers, "x-de-dropped", &facts.dropped.join(", "));
+    }
     if is_complete {
         put(headers, "x-de-cost-usd", &usd(facts.cost_micro_usd));
     }

@@ -154,6 +154,14 @@ impl ChatInput {
         }
     }
 
+    /// The caller's body as it came, when it has OpenAI's shape.
+    pub fn original(&self) -> Option<&Bytes> {
+        match &self.body {
+            Body::OpenAi(body) => Some(&body.bytes),
+            Body::Typed(_) => None,
+        }
+    }
+
     /// The request as an OpenAI body, for the record; of a long one only a little more than `limit` bytes.
     pub fn as_json(&self, limit: usize) -> String {
         match &self.body {

@@ -4,14 +4,19 @@
 //! To add a provider's text format: write `<name>.rs` with a `ChatCodec`, name it in [`chat_codec`], give the simulator
 //! its endpoints, and add a row to the provider catalogue.
 
+pub mod anthropic;
 pub mod chat;
+pub mod cohere;
 pub mod error;
+pub mod gemini;
 pub mod input;
+mod names;
 pub mod openai;
 pub mod sse;
 #[cfg(test)]
 mod testing;
 pub mod transport;
+mod turns;
 pub mod wire;
 
 use std::{fmt, sync::Arc, time::Duration};
@@ -28,6 +33,9 @@ pub use input::ChatInput;
 pub fn chat_codec(adapter: &str) -> Option<&'static dyn ChatCodec> {
     match adapter {
         "openai" => Some(&openai::OpenAi),
+        "anthropic" => Some(&anthropic::Anthropic),
+        "gemini" => Some(&gemini::Gemini),
+        "cohere" => Some(&cohere::Cohere),
         _ => None,
     }
 }

@@ -31,10 +31,13 @@ impl From<&settings::Gateway> for Limits {
     }
 }
 
-/// A pooled HTTP client with one set of limits.
+/// Pooled HTTP clients with one set of limits.
 #[derive(Clone)]
 pub struct Transport {
+    /// Goes through the proxy that the environment names, if any.
     client: reqwest::Client,
+    /// For servers on this machine, the simulator among them: no proxy can reach those.
+    direct: reqwest::Client,
     limits: Limits,
 }
 
@@ -52,21 +55,24 @@ impl Transport {
     /// Fails only when the system's TLS set-up is unusable.
     pub fn new(limits: Limits) -> Result<Self, reqwest::Error> {
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let client = reqwest::Client::builder()
-            .connect_timeout(limits.connect)
-            // A redirect would send the credential to another host.
-            .redirect(reqwest::redirect::Policy::none())
-            .pool_max_idle_per_host(256)
-            .pool_idle_timeout(Duration::from_secs(60))
-            .tcp_nodelay(true)
-            .user_agent(concat!("distributed-electrons/", env!("CARGO_PKG_VERSION")))
-            .build()?;
-        Ok(Self { client, limits })
+        let builder = || {
+            reqwest::Client::builder()
+                .connect_timeout(limits.connect)
+                // A redirect would send the credential to another host.
+                .redirect(reqwest::redirect::Policy::none())
+                .pool_max_idle_per_host(256)
+                .pool_idle_timeout(Duration::from_secs(60))
+                .tcp_nodelay(true)
+                .tcp_keepalive(Duration::from_secs(60))
+                .user_agent(concat!("distributed-electrons/", env!("CARGO_PKG_VERSION")))
+        };
+        Ok(Self { client: builder().build()?, direct: builder().no_proxy().build()?, limits })
     }
 
     /// Sends a request and waits for the headers of its answer, at most until `deadline`.
     pub async fn send(&self, request: UpstreamRequest, deadline: Instant) -> Result<Upstream, ProviderError> {
-        let call = self.client.request(request.method, &request.url).headers(request.headers).body(request.body).send();
+        let client = if is_local(&request.url) { &self.direct } else { &self.client };
+        let call = client.request(request.method, &request.url).headers(request.headers).body(request.body).send();
         let until = deadline.min(Instant::now() + self.limits.first_byte);
         let answer = timeout_at(until, call)
             .await
@@ -129,6 +135,11 @@ impl Upstream {
     pub fn release(&mut self) {
         while let Some(Some(Ok(_))) = self.body.next().now_or_never() {}
     }
+}
+
+fn is_local(url: &str) -> bool {
+    let host = url.strip_prefix("http://").unwrap_or_default();
+    ["127.", "localhost:", "localhost/", "[::1]"].iter().any(|local| host.starts_with(local))
 }
 
 fn failed_to_send(error: &reqwest::Error) -> ProviderError {

@@ -198,6 +198,20 @@ pub fn data_url(url: &str) -> Option<(&str, &str)> {
     Some((if kind.is_empty() { "text/plain" } else { kind }, data))
 }
 
+/// `text` with everything percent-encoded that is not a letter, a digit or one of `-._~`; `keep_slash` lets it stand for
+/// several path segments.
+pub fn percent_encode(text: &str, keep_slash: bool) -> String {
+    let mut out = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) || keep_slash && byte == b'/' {
+            out.push(char::from(byte));
+        } else {
+            out.push_str(&format!("%{byte:02X}"));
+        }
+    }
+    out
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

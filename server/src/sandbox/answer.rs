@@ -103,9 +103,21 @@ impl Ask {
         self.meter.transcript.push('\n');
     }
 
+    /// Offers a tool; the model reads its name and schema.
+    pub(crate) fn offer(&mut self, name: &str, schema: Value) {
+        self.read(name);
+        self.read(&schema.to_string());
+        self.tools.push(Tool { name: name.to_owned(), schema });
+    }
+
     /// Counts a picture worth this many tokens.
     pub(crate) fn see(&mut self, tokens: u32) {
         self.images += 1;
+        self.attach(tokens);
+    }
+
+    /// Counts an attachment that is no picture.
+    pub(crate) fn attach(&mut self, tokens: u32) {
         self.meter.extra_tokens = self.meter.extra_tokens.saturating_add(tokens);
     }
 
@@ -120,9 +132,7 @@ impl Ask {
 
     /// Tokens of the whole input.
     pub(crate) fn input_tokens(&self) -> u32 {
-        let tools: u32 =
-            self.tools.iter().map(|tool| tokens::count(&tool.name) + tokens::count(&tool.schema.to_string())).sum();
-        tokens::count(&self.meter.transcript).saturating_add(self.meter.extra_tokens).saturating_add(tools)
+        tokens::count(&self.meter.transcript).saturating_add(self.meter.extra_tokens)
     }
 
     fn dice(&self, index: u32) -> Dice {

@@ -67,16 +67,26 @@ impl Reply {
     }
 }
 
-/// Answers a chat request.
-pub(crate) async fn chat(sim: Arc<Sim>, chat: &'static dyn Chat, request: Request, target: ChatTarget) -> Response {
-    let mut exchange = match Exchange::open(sim, chat, request).await {
+/// Takes a request in, lets `decide` say what to answer, and answers.
+pub(crate) async fn task(
+    sim: Arc<Sim>,
+    dialect: &'static dyn Dialect,
+    request: Request,
+    decide: impl FnOnce(&mut Exchange) -> Result<Reply, Failure>,
+) -> Response {
+    let mut exchange = match Exchange::open(sim, dialect, request).await {
         Ok(exchange) => exchange,
         Err(response) => return response,
     };
-    match converse(&mut exchange, chat, &target) {
+    match decide(&mut exchange) {
         Ok(reply) => exchange.send(reply).await,
         Err(failure) => exchange.refuse(&failure).await,
     }
+}
+
+/// Answers a chat request.
+pub(crate) async fn chat(sim: Arc<Sim>, chat: &'static dyn Chat, request: Request, target: ChatTarget) -> Response {
+    task(sim, chat, request, |exchange| converse(exchange, chat, &target)).await
 }
 
 /// Answers a request whose answer does not depend on its body: lists, lookups, unknown addresses.
@@ -84,16 +94,13 @@ pub(crate) async fn fixed(
     sim: Arc<Sim>,
     dialect: &'static dyn Dialect,
     request: Request,
-    reply: Result<Reply, Failure>,
+    reply: Result<Value, Failure>,
 ) -> Response {
-    let exchange = match Exchange::open(sim, dialect, request).await {
-        Ok(exchange) => exchange,
-        Err(response) => return response,
-    };
-    match exchange.fail_if_asked(&Value::Null).and(reply) {
-        Ok(reply) => exchange.send(reply).await,
-        Err(failure) => exchange.refuse(&failure).await,
-    }
+    task(sim, dialect, request, |exchange| {
+        exchange.fail_if_asked(&Value::Null)?;
+        reply.map(Reply::json)
+    })
+    .await
 }
 
 /// What the address of a chat request says.
@@ -105,21 +112,7 @@ pub(crate) struct ChatTarget {
 }
 
 fn converse(exchange: &mut Exchange, chat: &'static dyn Chat, target: &ChatTarget) -> Result<Reply, Failure> {
-    let body = exchange.json()?;
-    let named = chat.model(&body, target.model.as_deref()).map(str::to_owned);
-    let model = named.map(|named| exchange.adopt(&named)).transpose()?;
-    exchange.fail_if_asked(&body)?;
-    let mut ask = chat.read(&body, target.model.as_deref())?;
-    ask.model = model.unwrap_or_default();
-    ask.stream = ask.stream || target.stream.is_some();
-    ask.length = exchange.number("x-sim-tokens");
-    let faults = exchange.faults.clone();
-    if !ask.stream && matches!(faults.broken, Some((Break::Error, _))) {
-        return Err(Failure::status(500));
-    }
-    let usage = exchange.input_usage(&ask);
-    let mut answer = answer::answer(&ask, usage, faults.safety);
-    spoil(&mut answer, &faults);
+    let (ask, mut answer) = decide(exchange, chat, target)?;
     let framing = target.stream.unwrap_or(Framing::Sse);
     let meta = Meta { request_id: exchange.request_id.clone(), created: now_ms() / 1000 };
     if ask.stream {
@@ -130,10 +123,31 @@ fn converse(exchange: &mut Exchange, chat: &'static dyn Chat, target: &ChatTarge
             oddity: chat.stream_oddity(&ask, &meta),
         });
     }
-    if faults.empty_choices {
+    if exchange.breaks_with_error() {
+        return Err(Failure::status(500));
+    }
+    let tokens = answer.tokens();
+    if exchange.faults.empty_choices {
         answer.choices.clear();
     }
-    Ok(Reply::Json { tokens: answer.tokens(), body: chat.whole(&ask, &answer, &meta) })
+    Ok(Reply::Json { tokens, body: chat.whole(&ask, &answer, &meta) })
+}
+
+/// Reads the request, fails where a fault says so, and makes the answer.
+pub(crate) fn decide(
+    exchange: &mut Exchange,
+    chat: &'static dyn Chat,
+    target: &ChatTarget,
+) -> Result<(Ask, Answer), Failure> {
+    let body = exchange.json()?;
+    let model = exchange.begin(&body, chat.model(&body, target.model.as_deref()))?;
+    let mut ask = chat.read(&body, target.model.as_deref())?;
+    ask.model = model;
+    ask.stream = ask.stream || target.stream.is_some();
+    ask.length = exchange.number("x-sim-tokens");
+    let mut answer = answer::answer(&ask, exchange.input_usage(&ask), exchange.faults.safety);
+    spoil(&mut answer, &exchange.faults);
+    Ok((ask, answer))
 }
 
 fn spoil(answer: &mut Answer, faults: &Faults) {
@@ -182,21 +196,22 @@ impl Exchange {
         })
     }
 
-    /// A parameter of the address.
-    pub(crate) fn query(&self, name: &str) -> Option<&str> {
-        query(self.uri.query().unwrap_or_default(), name)
-    }
-
-    /// Notes the model of the call, takes the faults its name carries, and gives back the model meant.
-    pub(crate) fn adopt(&mut self, named: &str) -> Result<String, Failure> {
-        self.guard.model(named);
-        let (model, faults) = Faults::of_model(named);
-        self.faults = faults.and(std::mem::take(&mut self.faults));
+    /// Notes the model of the call, takes the faults its name carries and fails where they say so. Gives back the model
+    /// meant, empty where the request names none.
+    pub(crate) fn begin(&mut self, body: &Value, named: Option<&str>) -> Result<String, Failure> {
+        let mut model = String::new();
+        if let Some(named) = named {
+            self.guard.model(named);
+            let (meant, faults) = Faults::of_model(named);
+            self.faults = faults.and(std::mem::take(&mut self.faults));
+            model = meant;
+        }
+        self.fail_if_asked(body)?;
         Ok(model)
     }
 
     /// Fails when a fault says that this request never gets an answer of its own.
-    pub(crate) fn fail_if_asked(&self, body: &Value) -> Result<(), Failure> {
+    fn fail_if_asked(&self, body: &Value) -> Result<(), Failure> {
         if let Some((status, retry_after)) = self.faults.status {
             return Err(Failure { status, retry_after, ..Failure::default() });
         }
@@ -210,6 +225,16 @@ impl Exchange {
             }
         }
         Ok(())
+    }
+
+    /// Whether the answer ends in the provider's error (`error`).
+    pub(crate) fn breaks_with_error(&self) -> bool {
+        matches!(self.faults.broken, Some((Break::Error, _)))
+    }
+
+    /// Polls that find a submitted job running (`pending`).
+    pub(crate) fn polls(&self) -> Option<u32> {
+        self.faults.pending
     }
 
     /// Answers with a failure in the provider's form.

@@ -37,6 +37,8 @@ pub(crate) struct Faults {
     pub(crate) reset: bool,
     /// Fail this many times before the first success.
     pub(crate) flaky: Option<u32>,
+    /// Polls that find a submitted job unfinished.
+    pub(crate) pending: Option<u32>,
     pub(crate) silence: Option<Duration>,
     /// Send the response head at once, before any silence.
     pub(crate) early_head: bool,
@@ -90,6 +92,7 @@ impl Faults {
             html: self.html || other.html,
             reset: self.reset || other.reset,
             flaky: other.flaky.or(self.flaky),
+            pending: other.pending.or(self.pending),
             silence: other.silence.or(self.silence),
             early_head: self.early_head || other.early_head,
             broken: other.broken.or(self.broken),
@@ -121,6 +124,7 @@ impl Faults {
             "malformed" => self.broken = Some((Break::Malformed, after)),
             "error" => self.broken = Some((Break::Error, after)),
             "silent" => self.silence = Some(Duration::from_millis(u64::from(argument?))),
+            "pending" => self.pending = Some(argument?),
             "flaky" => self.flaky = Some(argument.unwrap_or(1)),
             _ if argument.is_some() => return None,
             "slow" => self.silence = Some(SLOW),

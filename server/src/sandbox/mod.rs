@@ -4,12 +4,16 @@
 //! upstream of load tests in its bare mode. `docs/simulator.md` tells how to use it.
 
 mod answer;
+mod anthropic;
 mod bare;
 mod calls;
+mod cohere;
 mod dialect;
 mod dice;
 mod exchange;
 mod faults;
+mod gemini;
+mod generic;
 mod memory;
 mod openai;
 mod schema;
@@ -49,6 +53,11 @@ pub struct SandboxConfig {
 /// The providers and the path prefix of each one's base URL.
 const BASE_PATHS: &[(&str, &str)] = &[
     ("openai", "/openai/v1"),
+    ("anthropic", anthropic::BASE),
+    ("gemini", gemini::BASE),
+    ("google", gemini::BASE),
+    ("cohere", cohere::BASE),
+    ("generic", generic::BASE),
     ("mistral", "/mistral/v1"),
     ("groq", "/groq/openai/v1"),
     ("deepseek", "/deepseek"),
@@ -67,6 +76,10 @@ pub fn router(config: SandboxConfig) -> Router {
     let bare = config.bare;
     let sim = Arc::new(Sim::new(config));
     let mut router = Router::new()
+        .nest(anthropic::BASE, anthropic::routes())
+        .nest(gemini::BASE, gemini::routes())
+        .nest(cohere::BASE, cohere::routes())
+        .nest(generic::BASE, generic::routes())
         .route("/health", get(async || Json(json!({"status": "ok", "simulated": true}))))
         .route("/_sim/calls", get(list_calls).delete(clear_calls));
     for (flavour, path) in openai::FLAVOURS {
@@ -85,6 +98,7 @@ pub(crate) struct Sim {
     pub(crate) calls: Arc<calls::Calls>,
     pub(crate) prompts: memory::Prompts,
     pub(crate) flaky: memory::Flaky,
+    pub(crate) jobs: generic::Jobs,
     requests: AtomicU64,
     /// The current minute since 1970, and the requests answered in it.
     minute: Mutex<(u64, u32)>,
@@ -97,6 +111,7 @@ impl Sim {
             calls: Arc::default(),
             prompts: memory::Prompts::default(),
             flaky: memory::Flaky::default(),
+            jobs: generic::Jobs::default(),
             requests: AtomicU64::new(0),
             minute: Mutex::default(),
         }

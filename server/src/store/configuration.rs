@@ -1,4 +1,6 @@
-//! One consistent read of everything that a server keeps in memory.
+//! One consistent read of everything that a server keeps in memory, and the news that it changed.
+
+use sqlx::postgres::PgListener;
 
 use super::{
     Db, StoreError,
@@ -39,7 +41,27 @@ pub struct Configuration {
     pub settings: Vec<SettingRow>,
 }
 
+/// Tells that another server may have changed the configuration. Hints can be lost: ask for the version now and then too.
+#[derive(Debug)]
+pub struct ConfigHints(PgListener);
+
+impl ConfigHints {
+    /// Waits for the next hint; reconnects by itself.
+    pub async fn next(&mut self) -> Result<(), StoreError> {
+        self.0.recv().await?;
+        Ok(())
+    }
+}
+
 impl Db {
+    /// Listens for changes by other servers, on a connection of its own; `None` on SQLite, where the version is asked for.
+    pub async fn config_hints(&self) -> Result<Option<ConfigHints>, StoreError> {
+        let Db::Postgres(pool) = self else { return Ok(None) };
+        let mut listener = PgListener::connect_with(pool).await?;
+        listener.listen(super::sql::CONFIG_CHANNEL).await?;
+        Ok(Some(ConfigHints(listener)))
+    }
+
     /// Reads the whole configuration in one state of the database.
     pub async fn load_configuration(&self) -> Result<Configuration, StoreError> {
         let mut configuration = snapshot!(self, |t| {

@@ -1,7 +1,7 @@
 //! The request log, what was said, and usage: written in batches, read by key, deleted by age. History needs neither the
 //! rows it names nor a configuration version.
 
-use std::{fmt::Write as _, sync::LazyLock};
+use std::sync::LazyLock;
 
 use serde_json::Value;
 use sqlx::QueryBuilder;
@@ -195,34 +195,36 @@ const DELETE_USAGE: &str = "DELETE FROM usage_logs WHERE log_id IN
 
 /// An INSERT of many rows, in the few sizes that make every batch: a statement of a known size is prepared once.
 struct BatchInsert {
-    /// Texts for 128, 16 and 1 rows.
-    texts: [(usize, String); 3],
+    sqlite: [(usize, String); 3],
+    postgres: [(usize, String); 3],
 }
 
 impl BatchInsert {
     fn new(table: &str, columns: &str) -> Self {
         let width = columns.split(',').count();
-        let text = |rows: usize| {
-            let mut sql = format!("INSERT INTO {table} ({columns}) VALUES ");
-            for row in 0..rows {
-                sql.push_str(if row == 0 { "(" } else { ", (" });
-                for column in 0..width {
-                    let comma = if column == 0 { "" } else { ", " };
-                    // Writing to a string cannot fail.
-                    let _ = write!(sql, "{comma}${}", row * width + column + 1);
-                }
-                sql.push(')');
-            }
-            sql.push_str(" ON CONFLICT DO NOTHING");
-            (rows, sql)
+        let text = |rows: usize, parameter: fn(usize) -> String| {
+            let row = |row: usize| {
+                let parameters: Vec<String> = (1..=width).map(|column| parameter(row * width + column)).collect();
+                format!("({})", parameters.join(", "))
+            };
+            let values: Vec<String> = (0..rows).map(row).collect();
+            (rows, format!("INSERT INTO {table} ({columns}) VALUES {} ON CONFLICT DO NOTHING", values.join(", ")))
         };
-        Self { texts: [text(128), text(16), text(1)] }
+        // SQLite looks numbered parameters up one after the other: with thousands of them that is most of the time.
+        Self {
+            sqlite: [128, 16, 1].map(|rows| text(rows, |_| "?".into())),
+            postgres: [128, 16, 1].map(|rows| text(rows, |n| format!("${n}"))),
+        }
     }
 
     /// Cuts rows into pieces that fit the texts.
-    fn pieces<'r, T>(&'static self, mut rows: &'r [T]) -> impl Iterator<Item = (&'static str, &'r [T])> {
+    fn pieces<'r, T>(&'static self, db: &Db, mut rows: &'r [T]) -> impl Iterator<Item = (&'static str, &'r [T])> {
+        let texts = match db {
+            Db::Sqlite(_) => &self.sqlite,
+            Db::Postgres(_) => &self.postgres,
+        };
         std::iter::from_fn(move || {
-            let (size, sql) = self.texts.iter().find(|(size, _)| *size <= rows.len())?;
+            let (size, sql) = texts.iter().find(|(size, _)| *size <= rows.len())?;
             let (piece, rest) = rows.split_at(*size);
             rows = rest;
             Some((sql.as_str(), piece))
@@ -251,7 +253,7 @@ impl Db {
 
         Ok(tx!(self, |t| {
             let mut new = 0;
-            for (sql, piece) in INSERT_LOG.pieces(records) {
+            for (sql, piece) in INSERT_LOG.pieces(self, records) {
                 let mut insert = sqlx::query(sql);
                 for record in piece {
                     insert = bind!(insert, record.log;
@@ -263,7 +265,7 @@ impl Db {
                 }
                 new += insert.execute(&mut *t).await?.rows_affected();
             }
-            for (sql, piece) in INSERT_USAGE.pieces(&usage) {
+            for (sql, piece) in INSERT_USAGE.pieces(self, &usage) {
                 let mut insert = sqlx::query(sql);
                 for row in piece {
                     insert = bind!(insert, row;
@@ -272,7 +274,7 @@ impl Db {
                 }
                 insert.execute(&mut *t).await?;
             }
-            for (sql, piece) in INSERT_CONTENTS.pieces(&contents) {
+            for (sql, piece) in INSERT_CONTENTS.pieces(self, &contents) {
                 let mut insert = sqlx::query(sql);
                 for row in piece {
                     insert = bind!(insert, row;

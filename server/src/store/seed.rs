@@ -61,6 +61,10 @@ impl Db {
     /// Writes all rows in one transaction if the database has never had an organization; answers whether it did. Of
     /// servers that start together, one writes.
     pub async fn seed(&self, rows: &SeedRows, now_us: i64) -> Result<bool, StoreError> {
+        // The usual case, without a write.
+        if db!(self, |c| sqlx::query_scalar::<_, i64>(ORGANIZATIONS).fetch_one(c).await)? > 0 {
+            return Ok(false);
+        }
         Ok(tx!(self, |t| {
             // First, because its row lock lets one server through at a time.
             sqlx::query(super::sql::BUMP_CONFIG_VERSION.of(self)).bind(now_us).execute(&mut *t).await?;

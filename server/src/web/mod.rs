@@ -5,7 +5,7 @@ mod pages;
 mod ports;
 mod session;
 
-use axum::{Router, http::HeaderValue, middleware, routing::get};
+use axum::{Router, http::HeaderValue, middleware, routing::post};
 use leptos::prelude::provide_context;
 use leptos_axum::{
     LeptosRoutes, file_and_error_handler_with_context, generate_route_list, site_pkg_dir_service,
@@ -37,8 +37,7 @@ pub fn router(state: &AppState) -> Router {
         ))
         .service(site_pkg_dir_service(&options));
     let pages = Router::new()
-        .route("/sign-in/link", get(session::redeem_link))
-        .route("/test/text/run", axum::routing::post(pages::run_text))
+        .route("/test/text/run", post(pages::run_text))
         .leptos_routes_with_context(state, generate_route_list(app::ui::App), context.clone(), shell)
         .fallback(file_and_error_handler_with_context::<AppState, _>(context, app::ui::shell))
         .layer(middleware::from_fn_with_state(state.clone(), session::attach))

@@ -118,6 +118,15 @@ impl ports::Account for Pages {
         self.state.identity.sign_in(email, password, visit).await.map_err(|error| outward(error, ""))
     }
 
+    async fn sign_in_by_link(&self, token: &str, origin: Origin) -> Result<String, AppError> {
+        let visit = Visit { ip: origin.ip, user_agent: origin.user_agent };
+        let cookie = self.state.identity.redeem_link(token, visit).await.map_err(|error| outward(error, ""))?;
+        cookie.ok_or_else(|| AppError::Invalid {
+            field: "token".to_owned(),
+            message: "This link was used already, or it is too old.".to_owned(),
+        })
+    }
+
     async fn sign_out(&self, cookies: &str) -> Result<String, AppError> {
         self.state.identity.sign_out(cookies).await.map_err(|error| outward(error, ""))
     }
@@ -205,6 +214,7 @@ impl Pages {
                 };
                 let models = snapshot.models.values().filter(|model| model.provider.id == provider.id).count();
                 ProviderCard {
+                    credential_env: provider.environment_names.first().cloned(),
                     id: provider.id.to_string(),
                     name: provider.display_name.clone(),
                     state,
@@ -213,6 +223,15 @@ impl Pages {
             })
             .collect()
     }
+}
+
+/// Small, cheap models that snippets name first.
+const SAMPLE_MODELS: [&str; 2] = ["gpt-4o-mini", "claude-haiku-4-5"];
+
+fn by_id(snapshot: &Snapshot) -> impl Iterator<Item = &Arc<Model>> {
+    let mut models: Vec<_> = snapshot.models.values().collect();
+    models.sort_by(|a, b| a.id.cmp(&b.id));
+    models.into_iter()
 }
 
 /// The setting that hides an organization's checklist.
@@ -234,6 +253,11 @@ impl ports::Home for Pages {
             async move { db.list_requests(&filter, &store::Page::first(1)).await.map(|rows| !rows.is_empty()) }
         };
         let providers = self.provider_cards(&snapshot, &caller.instance_id);
+        let sample_model = SAMPLE_MODELS
+            .iter()
+            .filter_map(|id| snapshot.models.get(*id))
+            .chain(by_id(&snapshot).filter(|model| model.can("text")))
+            .find(|model| self.state.gateway.availability((*model).clone(), &caller.instance_id).is_ok());
         let text_models = snapshot.models.values().filter(|model| model.can("text")).count();
         Ok(Overview {
             base_url: self.state.public_url.to_string(),
@@ -248,6 +272,7 @@ impl ports::Home for Pages {
                 cost_micro_usd: totals.cost_micro_usd,
                 mean_latency_us: totals.mean_latency_us,
             },
+            sample_model: sample_model.map(|model| model.id.clone()),
             text_models: u32::try_from(text_models).unwrap_or(u32::MAX),
             checklist: Checklist {
                 has_credential: providers.iter().any(|provider| provider.state == ProviderState::Credential),

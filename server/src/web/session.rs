@@ -1,18 +1,16 @@
-//! Sessions of the consoles: who is behind a page's request, and the one-time links that begin a session.
+//! Sessions of the consoles: who is behind a page's request.
 
 use app::ports::{Caller, Origin};
 use axum::{
-    extract::{Query, Request, State},
+    extract::{Request, State},
     http::{HeaderValue, StatusCode, header, request::Parts},
     middleware::Next,
-    response::{IntoResponse, Redirect, Response},
+    response::{IntoResponse, Response},
 };
 use leptos::prelude::{provide_context, use_context};
-use serde::Deserialize;
 
 use crate::{
     http::{RequestInfo, same_origin},
-    services::identity::Visit,
     state::AppState,
 };
 
@@ -72,30 +70,4 @@ async fn find_caller(state: &AppState, cookies: &str, request_id: &str) -> Optio
         instance_id: found.map(|caller| caller.instance.id.clone()).unwrap_or_default(),
         request_id: request_id.to_owned(),
     })
-}
-
-#[derive(Deserialize)]
-pub struct Link {
-    #[serde(default)]
-    token: String,
-}
-
-/// `GET /sign-in/link?token=…`: uses the link up and begins a session.
-pub async fn redeem_link(State(state): State<AppState>, Query(link): Query<Link>, request: Request) -> Response {
-    let origin = request.extensions().get::<Origin>().cloned().unwrap_or_default();
-    let visit = Visit { ip: origin.ip, user_agent: origin.user_agent };
-    match state.identity.redeem_link(&link.token, visit).await {
-        Ok(Some(cookie)) => {
-            let mut response = Redirect::to("/").into_response();
-            if let Ok(value) = HeaderValue::from_str(&cookie) {
-                response.headers_mut().insert(header::SET_COOKIE, value);
-            }
-            response
-        }
-        Ok(None) => Redirect::to("/sign-in?link=used").into_response(),
-        Err(error) => {
-            tracing::error!(%error, "a sign-in link could not be checked");
-            Redirect::to("/sign-in?link=unavailable").into_response()
-        }
-    }
 }

@@ -1,6 +1,8 @@
 //! Reads a Chat Completions request in full.
 
-use serde_json::Value;
+use std::collections::HashMap;
+
+use serde_json::{Value, value::RawValue};
 
 use super::fields::{Field, Object};
 use crate::providers::{
@@ -17,6 +19,26 @@ pub fn parse(body: &[u8]) -> Result<ChatRequest> {
         Value::Object(map) => request(Object::root(map)),
         _ => Err(InputError::field("", "the body must be a JSON object")),
     }
+}
+
+/// Parameters that only OpenAI's own format has.
+const OWN: &[&str] = &[
+    "logit_bias",
+    "logprobs",
+    "top_logprobs",
+    "modalities",
+    "audio",
+    "prediction",
+    "web_search_options",
+    "service_tier",
+    "verbosity",
+];
+
+/// Those parameters of `body` that change an answer and that [`parse`] skips.
+pub fn unread(body: &[u8]) -> Vec<&'static str> {
+    let fields: HashMap<String, &RawValue> = serde_json::from_slice(body).unwrap_or_default();
+    let is_set = |name: &&&str| fields.get(**name).is_some_and(|value| !matches!(value.get(), "null" | "false"));
+    OWN.iter().filter(is_set).copied().collect()
 }
 
 fn request(mut body: Object) -> Result<ChatRequest> {

@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use super::Sim;
 use super::answer::{Answer, Ask};
 use super::dialect::{Chat, Dialect, Facts, Failure, Meta, Reason, bearer, check_key, put};
-use super::exchange::{self, ChatTarget, Reply};
+use super::exchange::{self, ChatTarget};
 use super::stream::Event;
 
 /// A host with OpenAI's wire format, and what sets it apart.
@@ -159,12 +159,12 @@ pub(crate) fn routes(flavour: &'static Flavour, bare: bool) -> Router<Arc<Sim>> 
 
 async fn models(sim: Arc<Sim>, flavour: &'static Flavour, request: Request) -> Response {
     let data: Vec<Value> = flavour.models.iter().map(|id| model_card(flavour, id)).collect();
-    exchange::fixed(sim, flavour, request, Ok(Reply::json(json!({"object": "list", "data": data})))).await
+    exchange::fixed(sim, flavour, request, Ok(json!({"object": "list", "data": data}))).await
 }
 
 async fn model(sim: Arc<Sim>, flavour: &'static Flavour, id: String, request: Request) -> Response {
     let reply = if flavour.models.contains(&id.as_str()) {
-        Ok(Reply::json(model_card(flavour, &id)))
+        Ok(model_card(flavour, &id))
     } else {
         Err(Failure::status(404).param("model").code("model_not_found"))
     };

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::{Flavour, UsagePlace};
-use crate::sandbox::answer::{Ask, Format, Tool, ToolChoice};
+use crate::sandbox::answer::{Ask, Format, ToolChoice};
 use crate::sandbox::dialect::Failure;
 
 /// Arguments of the endpoint; others are refused by strict hosts.
@@ -50,6 +50,8 @@ const ROLES: &[&str] = &["system", "assistant", "user", "function", "tool", "dev
 /// Tokens of a picture in full and in low detail.
 const PICTURE: u32 = 765;
 const SMALL_PICTURE: u32 = 85;
+/// Tokens of a sound or a file.
+const ATTACHMENT: u32 = 500;
 
 pub(super) fn read(flavour: &Flavour, body: &Value) -> Result<Ask, Failure> {
     let Some(object) = body.as_object() else {
@@ -67,8 +69,8 @@ pub(super) fn read(flavour: &Flavour, body: &Value) -> Result<Ask, Failure> {
     let mut ask = Ask::default();
     ask.choices = whole_number(body, "n", 1, 128)?.unwrap_or(1);
     numbers(flavour, model, body, &mut ask)?;
-    messages(body, &mut ask)?;
     tools(body, &mut ask)?;
+    messages(body, &mut ask)?;
     format(body, &mut ask)?;
     ask.stream = body.get("stream") == Some(&Value::Bool(true));
     match body.get("stream_options") {
@@ -269,7 +271,7 @@ fn content_part(part: &Value, role: &str, at: &str, ask: &mut Ask, text: &mut St
                 PICTURE
             });
         }
-        Some("input_audio" | "file") if role == "user" => ask.read("[attachment]"),
+        Some("input_audio" | "file") if role == "user" => ask.attach(ATTACHMENT),
         Some("thinking") if role == "assistant" => {}
         Some(other) => {
             let message = format!(
@@ -327,7 +329,7 @@ fn tools(body: &Value, ask: &mut Ask) -> Result<(), Failure> {
                 .param(format!("tools[{place}].function.parameters"))
                 .code("invalid_function_parameters"));
         }
-        ask.tools.push(Tool { name: name.to_owned(), schema });
+        ask.offer(name, schema);
     }
     ask.one_call = body.get("parallel_tool_calls") == Some(&Value::Bool(false));
     let choice = match body.get("tool_choice") {
@@ -365,7 +367,7 @@ fn format(body: &Value, ask: &mut Ask) -> Result<(), Failure> {
     ask.format = match wish.get("type").and_then(Value::as_str) {
         Some("text") => Format::Text,
         Some("json_object") => {
-            if !ask.transcript().to_lowercase().contains("json") {
+            if !body["messages"].to_string().to_lowercase().contains("json") {
                 let message = "'messages' must contain the word 'json' in some form, to use 'response_format' of type 'json_object'.";
                 return Err(Failure::invalid(message).param("messages"));
             }

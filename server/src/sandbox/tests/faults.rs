@@ -235,3 +235,83 @@ async fn the_record_can_be_limited_and_cleared() {
     sandbox.client.delete(format!("{}/_sim/calls", sandbox.address)).send().await.unwrap();
     assert!(sandbox.calls().await.is_empty());
 }
+
+/// Every provider's streaming chat: name, path with the model in it or not, and body.
+fn every_stream() -> Vec<(&'static str, &'static str, Value)> {
+    let turn = json!([{"role": "user", "content": "Tell me about rivers"}]);
+    vec![
+        ("openai", "/chat/completions", json!({"model": "gpt-4o", "stream": true, "messages": turn})),
+        ("mistral", "/chat/completions", json!({"model": "mistral-small-latest", "stream": true, "messages": turn})),
+        ("openrouter", "/chat/completions", json!({"model": "openai/gpt-4o-mini", "stream": true, "messages": turn})),
+        (
+            "anthropic",
+            "/v1/messages",
+            json!({"model": "claude-haiku-4-5", "max_tokens": 900, "stream": true, "messages": turn}),
+        ),
+        (
+            "gemini",
+            "/models/gemini-2.5-flash:streamGenerateContent?alt=sse",
+            json!({"contents": [{"role": "user", "parts": [{"text": "Tell me about rivers"}]}]}),
+        ),
+        ("cohere", "/v2/chat", json!({"model": "command-a-03-2025", "stream": true, "messages": turn})),
+        ("generic", "/v1/stream", json!({"prompt": "Tell me about rivers"})),
+    ]
+}
+
+#[tokio::test]
+async fn every_fault_works_for_every_provider() {
+    let sandbox = Sandbox::start().await;
+    for (provider, path, body) in every_stream() {
+        let plain = streamed(sandbox.post(provider, path, &body)).await;
+        let fault = |spec: &str| sandbox.post(provider, path, &body).header("x-sim-fault", spec.to_owned());
+        let data = |text: &str| events(text).into_iter().map(|(_, data)| data).collect::<Vec<_>>();
+        let end = |text: &str| data(text).pop().unwrap();
+
+        for spec in ["crlf", "comments", "split"] {
+            let odd = data(&streamed(fault(spec)).await);
+            assert_eq!(odd.len(), data(&plain).len(), "{provider} {spec}");
+        }
+        let cut = streamed(fault("cut:4")).await;
+        assert_eq!(sandbox.ended_call().await["tokens_sent"], 4, "{provider}");
+        assert_ne!(end(&cut), end(&plain), "{provider}");
+        assert!(fault("drop:4").send().await.unwrap().bytes().await.is_err(), "{provider}");
+        assert!(fault("reset").send().await.is_err(), "{provider}");
+        let broken = streamed(fault("malformed:4")).await;
+        let bad = data(&broken)
+            .iter()
+            .filter(|data| *data != "[DONE]" && serde_json::from_str::<Value>(data).is_err())
+            .count();
+        assert_eq!(bad, 1, "{provider}");
+        assert!(end(&streamed(fault("error:4")).await).to_lowercase().contains("error"), "{provider}");
+        assert_eq!(
+            data(&streamed(fault("dup-usage")).await).len(),
+            data(&plain).len() + usize::from(provider != "openai" && provider != "openrouter"),
+            "{provider}"
+        );
+        assert_eq!(data(&streamed(fault("empty-choices")).await).len(), data(&plain).len() + 1, "{provider}");
+        for spec in ["wrong-usage", "no-usage", "safety"] {
+            assert!(!data(&streamed(fault(spec)).await).is_empty(), "{provider} {spec}");
+        }
+        for status in [400, 401, 402, 403, 404, 408, 409, 413, 422, 429, 500, 502, 503, 504, 529_u16] {
+            let (got, body) = told(fault(&status.to_string())).await;
+            assert_eq!(got, status, "{provider}");
+            assert!(body.is_object(), "{provider} {status}");
+        }
+        assert_eq!(fault("quota").send().await.unwrap().status(), 429, "{provider}");
+        assert_eq!(fault("html").send().await.unwrap().status(), 502, "{provider}");
+        assert_eq!(fault("flaky").send().await.unwrap().status(), 503, "{provider}");
+        assert_eq!(fault("flaky").send().await.unwrap().status(), 200, "{provider}");
+    }
+}
+
+#[tokio::test]
+async fn every_provider_notices_a_leaving_client() {
+    let sandbox = Sandbox::start().await;
+    for (provider, path, body) in every_stream() {
+        let mut stalled = sandbox.post(provider, path, &body).header("x-sim-fault", "stall:3").send().await.unwrap();
+        assert!(stalled.chunk().await.unwrap().is_some());
+        drop(stalled);
+        let call = sandbox.ended_call().await;
+        assert_eq!((call["provider"].as_str(), call["outcome"].as_str()), (Some(provider), Some("client_gone")));
+    }
+}

@@ -1,6 +1,10 @@
 //! The sandbox over real HTTP.
 
+mod anthropic;
+mod cohere;
 mod faults;
+mod gemini;
+mod generic;
 mod openai;
 
 use std::time::Duration;
@@ -41,9 +45,15 @@ impl Sandbox {
         format!("{}{}{path}", self.address, base_path(provider).unwrap())
     }
 
-    /// A POST with the key of an OpenAI-like provider.
+    /// A POST with a key in the place where the provider looks for it.
     fn post(&self, provider: &str, path: &str, body: &Value) -> RequestBuilder {
-        self.client.post(self.url(provider, path)).bearer_auth("sk-test").json(body)
+        let request = self.client.post(self.url(provider, path)).json(body);
+        match provider {
+            "anthropic" => request.header("x-api-key", "sk-test").header("anthropic-version", "2023-06-01"),
+            "gemini" => request.header("x-goog-api-key", "sk-test"),
+            "generic" => request.header("x-api-key", "sk-test"),
+            _ => request.bearer_auth("sk-test"),
+        }
     }
 
     async fn calls(&self) -> Vec<Value> {
@@ -97,6 +107,14 @@ async fn told(request: RequestBuilder) -> (u16, Value) {
     (status, serde_json::from_str(&text).unwrap_or_else(|_| panic!("no JSON: {text}")))
 }
 
+/// The value with more fields.
+fn with(mut body: Value, more: Value) -> Value {
+    for (key, value) in more.as_object().unwrap() {
+        body[key] = value.clone();
+    }
+    body
+}
+
 async fn streamed(request: RequestBuilder) -> String {
     let response = request.send().await.unwrap();
     assert_eq!(response.status(), 200);
@@ -123,6 +141,7 @@ async fn every_provider_has_a_base_path_that_answers() {
         let response = sandbox
             .client
             .get(sandbox.url(provider, "/no/such/thing"))
+            .header("anthropic-version", "2023-06-01")
             .header("x-api-key", "k")
             .header("x-goog-api-key", "k")
             .bearer_auth("k")

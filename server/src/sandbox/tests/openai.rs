@@ -5,13 +5,6 @@ fn ask(prompt: &str) -> Value {
     json!({"model": "gpt-4o-mini", "messages": [{"role": "user", "content": prompt}]})
 }
 
-fn with(mut body: Value, more: Value) -> Value {
-    for (key, value) in more.as_object().unwrap() {
-        body[key] = value.clone();
-    }
-    body
-}
-
 async fn chat(sandbox: &Sandbox, body: &Value) -> (u16, Value) {
     told(sandbox.post("openai", "/chat/completions", body)).await
 }

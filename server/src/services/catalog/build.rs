@@ -138,7 +138,12 @@ pub fn snapshot(rows: Configuration, environment: &Environment) -> Snapshot {
             })
             .collect(),
         aliases: rows.aliases.into_iter().map(|row| (row.alias, row.model_id)).collect(),
-        limits: rows.rate_limits.into_iter().filter(|row| row.is_active).map(rate_limit).collect(),
+        limits: rows
+            .rate_limits
+            .into_iter()
+            .filter(|row| row.is_active)
+            .map(|row| rate_limit(row, &provider_aliases))
+            .collect(),
         classifications: rows.classifications.into_iter().filter_map(classification).collect(),
         routes: rows.routing_rules.into_iter().filter(|row| row.is_active).map(route).collect(),
         settings: rows.settings.into_iter().map(|row| (row.key, row.value)).collect(),
@@ -183,6 +188,7 @@ fn provider(row: ProviderRow, environment: &Environment) -> Provider {
         auth,
         headers: headers.into(),
         environment_key,
+        environment_names: strings(&row.credential["env"]).collect(),
         is_active: row.is_active,
         sort: row.sort,
     }
@@ -217,9 +223,9 @@ fn model(row: ModelRow, provider: Arc<Provider>) -> Model {
     }
 }
 
-fn rate_limit(row: RateLimitRow) -> RateLimit {
+fn rate_limit(row: RateLimitRow, aliases: &HashMap<String, String>) -> RateLimit {
     RateLimit {
-        provider: row.provider,
+        provider: aliases.get(&row.provider).cloned().unwrap_or(row.provider),
         model: row.model,
         requests_per_minute: row.requests_per_minute.try_into().unwrap_or(u32::MAX),
         tokens_per_minute: row.tokens_per_minute.map(i64::unsigned_abs),

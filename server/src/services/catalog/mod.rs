@@ -9,7 +9,6 @@ mod snapshot;
 use std::{sync::Arc, time::Duration};
 
 use arc_swap::ArcSwap;
-use tokio::sync::Notify;
 
 pub use build::Environment;
 pub use snapshot::{
@@ -30,14 +29,13 @@ pub struct Catalog {
     db: Db,
     environment: Environment,
     current: ArcSwap<Snapshot>,
-    changed: Notify,
 }
 
 impl Catalog {
     /// Reads the configuration for the first time.
     pub async fn load(db: Db, environment: Environment) -> Result<Arc<Self>, StoreError> {
         let first = build::snapshot(db.load_configuration().await?, &environment);
-        Ok(Arc::new(Self { db, environment, current: ArcSwap::from_pointee(first), changed: Notify::new() }))
+        Ok(Arc::new(Self { db, environment, current: ArcSwap::from_pointee(first) }))
     }
 
     /// The configuration as it is now. Take it once per call, so that a call sees one state.
@@ -45,7 +43,8 @@ impl Catalog {
         self.current.load_full()
     }
 
-    /// Reads the configuration again if it has another version.
+    /// Reads the configuration again if it has another version. Who changes it calls this, so that the change is in force
+    /// when its caller hears of it.
     pub async fn refresh(&self) -> Result<(), StoreError> {
         if self.db.config_version().await? != self.current.load().version {
             let next = build::snapshot(self.db.load_configuration().await?, &self.environment);
@@ -55,18 +54,12 @@ impl Catalog {
         Ok(())
     }
 
-    /// Tells the keeper that this process has changed something.
-    pub fn touch(&self) {
-        self.changed.notify_one();
-    }
-
     /// Keeps the snapshot up to date until the process stops. While the database is away the last state stays in force.
     pub async fn keep(self: Arc<Self>, tasks: Tasks) {
         let stop = tasks.token();
         loop {
             tokio::select! {
                 _ = stop.cancelled() => return,
-                _ = self.changed.notified() => {}
                 _ = tokio::time::sleep(POLL) => {}
             }
             if let Err(error) = self.refresh().await {

@@ -114,6 +114,8 @@ pub struct Provider {
     pub headers: Arc<[(String, String)]>,
     /// From the process environment or the settings; a credential stored for an instance wins.
     pub environment_key: Option<Secret>,
+    /// Environment variables that may hold it.
+    pub environment_names: Vec<String>,
     pub is_active: bool,
     pub sort: i64,
 }

@@ -37,15 +37,21 @@ pub struct AttemptRecord {
 pub struct AttemptLog {
     started: Instant,
     records: Arc<Mutex<Vec<AttemptRecord>>>,
+    dropped: Arc<Mutex<Vec<&'static str>>>,
 }
 
 impl AttemptLog {
     pub fn new(started: Instant) -> Self {
-        Self { started, records: Arc::default() }
+        Self { started, records: Arc::default(), dropped: Arc::default() }
     }
 
     pub fn take(&self) -> Vec<AttemptRecord> {
         std::mem::take(&mut self.records.lock())
+    }
+
+    /// Parameters of the caller that the last request to a provider left out.
+    pub fn dropped(&self) -> Vec<&'static str> {
+        self.dropped.lock().clone()
     }
 
     pub fn count(&self) -> usize {
@@ -55,6 +61,14 @@ impl AttemptLog {
     /// Time spent with providers, and waiting between tries.
     pub fn upstream_us(&self) -> i64 {
         self.records.lock().iter().map(|record| record.duration_us).sum()
+    }
+
+    fn request(&self, plan: &Plan, input: &ChatInput, stream: bool) -> Result<UpstreamRequest, ProviderError> {
+        let request = plan.codec.request(&plan.target, input, stream)?;
+        if !request.dropped.is_empty() {
+            self.dropped.lock().clone_from(&request.dropped);
+        }
+        Ok(request)
     }
 
     fn add(&self, plan: &Plan, started: Instant, error: Option<&ProviderError>) {
@@ -94,7 +108,7 @@ impl Gateway {
         log: &AttemptLog,
         deadline: Deadline,
     ) -> Result<Box<Completion>, GatewayError> {
-        self.with_retries(plan, log, deadline, || self.try_whole(plan, input, deadline)).await
+        self.with_retries(plan, log, deadline, || self.try_whole(plan, input, log, deadline)).await
     }
 
     /// A stream that has begun.
@@ -105,7 +119,7 @@ impl Gateway {
         log: &AttemptLog,
         deadline: Deadline,
     ) -> Result<Box<OpenStream>, GatewayError> {
-        self.with_retries(plan, log, deadline, || self.try_stream(plan, input, deadline)).await
+        self.with_retries(plan, log, deadline, || self.try_stream(plan, input, log, deadline)).await
     }
 
     async fn with_retries<T, F: Future<Output = Result<T, ProviderError>>>(
@@ -156,9 +170,10 @@ impl Gateway {
         &self,
         plan: &Plan,
         input: &ChatInput,
+        log: &AttemptLog,
         deadline: Deadline,
     ) -> Result<Box<Completion>, ProviderError> {
-        let mut request = plan.codec.request(&plan.target, input, false)?;
+        let mut request = log.request(plan, input, false)?;
         loop {
             let upstream = self.send(plan, request, deadline).await?;
             let headers = upstream.headers.clone();
@@ -180,13 +195,14 @@ impl Gateway {
         &self,
         plan: &Plan,
         input: &ChatInput,
+        log: &AttemptLog,
         deadline: Deadline,
     ) -> Result<Box<OpenStream>, ProviderError> {
         let decoder = plan
             .codec
             .decoder(&plan.target)
             .ok_or_else(|| ProviderError::new(ErrorClass::Unsupported, "this model cannot stream"))?;
-        let request = plan.codec.request(&plan.target, input, true)?;
+        let request = log.request(plan, input, true)?;
         let upstream = self.send(plan, request, deadline).await?;
         let mut stream = Box::new(OpenStream {
             upstream,

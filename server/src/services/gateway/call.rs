@@ -133,7 +133,7 @@ impl Call {
             overhead: self.overhead(),
             cost_micro_usd: self.cost(),
             usage: self.usage.unwrap_or_default(),
-            dropped: Vec::new(),
+            dropped: self.log.dropped(),
             headroom: self.reservation.as_ref().and_then(|reservation| reservation.headroom),
         }
     }

@@ -1,0 +1,105 @@
+//! The one navigation registry: sidebar, breadcrumbs, palette, `g` keys, and the page list of the accessibility tests
+//! (`end2end/pages.json`) all read it.
+//!
+//! To add a page: an entry here, a route in `app.rs`, and `end2end/pages.json` (a test names the difference).
+
+use super::kit::Glyph;
+use crate::types::Role;
+
+/// A page that can be gone to.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Entry {
+    pub path: &'static str,
+    pub label: &'static str,
+    pub icon: Glyph,
+    /// Who may see it.
+    pub role: Role,
+    /// Further words the palette finds it by.
+    pub keywords: &'static str,
+    /// The letter after `g` that goes there.
+    pub shortcut: Option<char>,
+}
+
+/// Pages that belong together. A group without a label stands by itself.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Group {
+    pub label: &'static str,
+    pub entries: &'static [Entry],
+}
+
+const fn entry(path: &'static str, label: &'static str, icon: Glyph, keywords: &'static str, shortcut: char) -> Entry {
+    Entry { path, label, icon, role: Role::User, keywords, shortcut: Some(shortcut) }
+}
+
+/// The sidebar from top to bottom.
+pub const SIDEBAR: &[Group] = &[
+    Group { label: "", entries: &[entry("/", "Home", Glyph::Home, "overview status start dashboard checklist", 'h')] },
+    Group {
+        label: "Test",
+        entries: &[
+            entry("/test/text", "Text", Glyph::Chat, "console playground chat prompt completion compare", 't'),
+            entry("/test/history", "History", Glyph::History, "runs requests past calls log", 'r'),
+        ],
+    },
+];
+
+/// Pages behind the user menu.
+pub const PERSONAL: &Group = &Group {
+    label: "You",
+    entries: &[entry("/account", "Account", Glyph::User, "password profile theme settings shortcuts me", 'a')],
+};
+
+/// Every group that has pages.
+pub fn groups() -> impl Iterator<Item = &'static Group> {
+    SIDEBAR.iter().chain(std::iter::once(PERSONAL))
+}
+
+/// Every page of the registry.
+pub fn pages() -> impl Iterator<Item = &'static Entry> {
+    groups().flat_map(|group| group.entries)
+}
+
+/// The page that a path belongs to, with its group: the longest entry that the path begins with.
+pub fn find(path: &str) -> Option<(&'static Group, &'static Entry)> {
+    let within = |entry: &Entry| {
+        path == entry.path
+            || (entry.path != "/" && path.strip_prefix(entry.path).is_some_and(|rest| rest.starts_with('/')))
+    };
+    groups()
+        .flat_map(|group| group.entries.iter().map(move |entry| (group, entry)))
+        .filter(|(_, entry)| within(entry))
+        .max_by_key(|(_, entry)| entry.path.len())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    #[test]
+    fn paths_and_letters_are_unique() {
+        let mut paths = HashSet::new();
+        let mut letters = HashSet::new();
+        for entry in pages() {
+            assert!(entry.path.starts_with('/') && paths.insert(entry.path), "{}", entry.path);
+            assert!(entry.shortcut.is_none_or(|letter| letters.insert(letter)), "{}", entry.label);
+        }
+    }
+
+    #[test]
+    fn a_path_belongs_to_its_longest_entry() {
+        let label = |path| find(path).map(|(group, entry)| (group.label, entry.label));
+        assert_eq!(label("/"), Some(("", "Home")));
+        assert_eq!(label("/test/history"), Some(("Test", "History")));
+        assert_eq!(label("/test/text/more"), Some(("Test", "Text")));
+        assert_eq!(label("/test/texture"), None);
+        assert_eq!(label("/nowhere"), None);
+    }
+
+    #[test]
+    fn the_browser_tests_know_every_page() {
+        let listed: Vec<String> = serde_json::from_str(include_str!("../../../end2end/pages.json")).unwrap();
+        assert_eq!(listed, pages().map(|entry| entry.path).collect::<Vec<_>>());
+    }
+}

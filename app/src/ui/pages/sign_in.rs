@@ -1,0 +1,153 @@
+use leptos::{form::ActionForm, prelude::*};
+use leptos_router::{components::Redirect, hooks::use_query_map};
+
+use crate::{
+    api::{SignIn, SignInByLink, local_path},
+    error::AppError,
+    ui::{
+        kit::{Button, ButtonSize, ButtonVariant, Field, Glyph, Icon, Input},
+        layout::{Brand, Page, ThemeChoice},
+        me::use_me_resource,
+    },
+};
+
+/// Signing in: by e-mail and password, or by a one-time link (`?token=`). Both are plain forms and work without scripts.
+#[component]
+pub fn SignInPage() -> impl IntoView {
+    let query = use_query_map().get_untracked();
+    let next = query.get("next").filter(|next| local_path(Some(next)) == next);
+    let token = query.get("token").filter(|token| !token.is_empty());
+    let me = use_me_resource();
+    let away = {
+        let (next, stay) = (next.clone(), token.is_some());
+        move || {
+            let next = next.clone();
+            Suspend::new(async move {
+                let signed_in = match me {
+                    Some(me) if !stay => matches!(me.await, Ok(Some(_))),
+                    _ => false,
+                };
+                signed_in.then(|| view! { <Redirect path=next.unwrap_or_else(|| "/".to_owned()) /> })
+            })
+        }
+    };
+    view! {
+        <Suspense>{away}</Suspense>
+        <div class="flex min-h-dvh flex-col">
+            <header class="flex h-14 items-center justify-between border-b border-line px-4">
+                <Brand compact=true />
+                <ThemeChoice name="sign-in-theme" compact=true />
+            </header>
+            <main class="mx-auto flex w-full max-w-md flex-1 flex-col justify-center pb-16">
+                {match token {
+                    Some(token) => view! { <ByLink token next /> }.into_any(),
+                    None => view! { <ByPassword next /> }.into_any(),
+                }}
+            </main>
+        </div>
+    }
+    .into_any()
+}
+
+#[component]
+fn ByPassword(next: Option<String>) -> impl IntoView {
+    let action = ServerAction::<SignIn>::new();
+    let error = Signal::derive(move || action.value().get().and_then(Result::err));
+    view! {
+        <Page title="Sign in">
+            <ActionForm action attr:class="flex flex-col gap-4">
+                {next.map(|next| view! { <input type="hidden" name="next" value=next /> })}
+                <Refusal error />
+                <Field id="email" label="E-mail">
+                    <Input kind="email" name="email" autocomplete="username" inputmode="email" required=true />
+                </Field>
+                <Field id="password" label="Password">
+                    <Input kind="password" name="password" autocomplete="current-password" required=true />
+                </Field>
+                <Button submit=true wide=true size=ButtonSize::Large variant=ButtonVariant::Primary busy=action.pending()>
+                    "Sign in"
+                </Button>
+            </ActionForm>
+            <NoPassword />
+        </Page>
+    }
+}
+
+#[component]
+fn ByLink(token: String, next: Option<String>) -> impl IntoView {
+    let action = ServerAction::<SignInByLink>::new();
+    let error = Signal::derive(move || action.value().get().and_then(Result::err));
+    view! {
+        <Page title="Sign in" lead="This one-time link signs you in on this device. It works once.">
+            <ActionForm action attr:class="flex flex-col gap-4">
+                <input type="hidden" name="token" value=token />
+                {next.map(|next| view! { <input type="hidden" name="next" value=next /> })}
+                <Refusal error />
+                <Button
+                    submit=true
+                    wide=true
+                    size=ButtonSize::Large
+                    variant=ButtonVariant::Primary
+                    icon=Glyph::Key
+                    busy=action.pending()
+                >
+                    "Sign in with this link"
+                </Button>
+            </ActionForm>
+            <p class="text-muted">
+                "Or " <a class="text-link underline" href="/sign-in" rel="external">"use your password"</a> "."
+            </p>
+            <NoPassword />
+        </Page>
+    }
+}
+
+/// How one gets in without a password.
+#[component]
+fn NoPassword() -> impl IntoView {
+    view! {
+        <section class="rounded-lg border border-line bg-surface p-4 text-muted">
+            <h2 class="font-medium text-ink">"No password, or forgot it?"</h2>
+            <p class="mt-1">
+                "The server prints a one-time sign-in link at its first start. Whoever runs it can make another at any time:"
+            </p>
+            <pre class="mt-2 overflow-x-auto rounded-md border border-line bg-sunken px-3 py-2 text-ink" tabindex="0" role="region" aria-label="Command">
+                <code>"electrons user create --link"</code>
+            </pre>
+        </section>
+    }
+}
+
+/// Why signing in did not work, in words that do not tell whether the person exists.
+#[component]
+fn Refusal(#[prop(into)] error: Signal<Option<AppError>>) -> impl IntoView {
+    let text = move || {
+        error.get().map(|error| match error {
+            AppError::Unauthorized => "E-mail or password is wrong.".to_owned(),
+            AppError::TooMany { retry_after_s } => {
+                let wait = if retry_after_s > 90 {
+                    format!("{} minutes", retry_after_s.div_ceil(60))
+                } else {
+                    format!("{retry_after_s} seconds")
+                };
+                format!("Too many attempts. Wait {wait}, then try again.")
+            }
+            error => error.to_string(),
+        })
+    };
+    view! {
+        <div role="alert" class="contents">
+            {move || {
+                text()
+                    .map(|text| {
+                        view! {
+                            <p class="flex items-start gap-2 rounded-md border border-bad/40 bg-bad-soft p-3 text-bad">
+                                <Icon glyph=Glyph::Warning class="mt-0.5 size-4 shrink-0" />
+                                <span>{text}</span>
+                            </p>
+                        }
+                    })
+            }}
+        </div>
+    }
+}
