@@ -229,7 +229,7 @@ fn answers(statuses: &[u16], schema: &str, write: impl Fn(&Case) -> (u16, String
         let known: Vec<(&str, Value)> =
             examples.get(status).into_iter().flatten().map(|(name, body)| (name.as_str(), body.clone())).collect();
         let mut headers = shared::ALWAYS.to_vec();
-        if matches!(status, 429 | 503) {
+        if *status >= 429 {
             headers.extend(["retry-after", "retry-after-ms"]);
         }
         match (schema, status) {

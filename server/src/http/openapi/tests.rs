@@ -3,6 +3,7 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 
 use super::*;
+use crate::{http::facts, services::gateway::Facts};
 
 fn operations(document: &Value) -> impl Iterator<Item = (String, String, &Value)> {
     document["paths"].as_object().unwrap().iter().flat_map(|(path, methods)| {
@@ -72,6 +73,27 @@ fn errors_of_every_status_have_an_example() {
             let is_passed_on = matches!(status.as_str(), "409" | "422");
             assert!(status == "200" || has_examples || is_passed_on, "{method} {path} {status}");
         }
+    }
+}
+
+#[test]
+fn the_headers_of_an_answer_are_those_that_are_sent() {
+    let facts = Facts {
+        model: "m".into(),
+        provider: "p".into(),
+        simulated: true,
+        attempts: 1,
+        overhead: std::time::Duration::from_micros(5),
+        cost_micro_usd: 7,
+        usage: Default::default(),
+        dropped: vec!["seed"],
+        headroom: Some((3, 2, 1)),
+    };
+    for (names, is_complete) in [(shared::WHOLE, true), (shared::STREAM, false)] {
+        let mut headers = HeaderMap::new();
+        facts::add_headers(&mut headers, &facts, is_complete);
+        let sent: BTreeSet<_> = headers.keys().map(|name| name.as_str()).chain(["x-request-id"]).collect();
+        assert_eq!(names.iter().copied().collect::<BTreeSet<_>>(), sent);
     }
 }
 

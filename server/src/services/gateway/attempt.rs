@@ -226,7 +226,13 @@ impl Gateway {
         }
         let (status, headers) = (upstream.status, upstream.headers.clone());
         let body = upstream.read(deadline).await.unwrap_or_default();
-        Err(plan.codec.error(status, &headers, &body))
+        let mut error = plan.codec.error(status, &headers, &body);
+        // Providers tell with every answer when their limits are whole again; that is a time to wait only for who ran into one.
+        let says_when = headers.contains_key("retry-after") || headers.contains_key("retry-after-ms");
+        if !says_when && !matches!(error.class, ErrorClass::RateLimit | ErrorClass::Overloaded) {
+            error.retry_after = None;
+        }
+        Err(error)
     }
 }
 
