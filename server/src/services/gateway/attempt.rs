@@ -242,6 +242,11 @@ impl Gateway {
         if let Some(credential) = plan.target.credential.as_ref().filter(|key| !key.reveal().is_empty()) {
             error.message = error.message.replace(credential.reveal(), "***");
         }
+        // Providers tell with every answer when their limits are whole again; that is a time to wait only for who ran into one.
+        let says_when = headers.contains_key("retry-after") || headers.contains_key("retry-after-ms");
+        if !says_when && !matches!(error.class, ErrorClass::RateLimit | ErrorClass::Overloaded) {
+            error.retry_after = None;
+        }
         Err(error)
     }
 }
