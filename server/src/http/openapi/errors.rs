@@ -29,7 +29,7 @@ static CASES: LazyLock<Vec<Case>> = LazyLock::new(|| {
     let provider = |class, status: Option<u16>, message: &str, meaning| {
         let mut error = ProviderError::new(class, message);
         error.status = status;
-        gateway(GatewayError::Provider { provider: "openai".to_owned(), error }, meaning)
+        gateway(GatewayError::Provider { provider: "openai".to_owned(), error: error.into() }, meaning)
     };
     vec![
         case(Problem::Unreadable("unexpected end of file".to_owned()), "The body ended before its announced length."),
