@@ -95,7 +95,7 @@ impl Core {
         settings: Arc<Settings>,
         clock: Clock,
         variables: HashMap<String, String>,
-    ) -> Result<(Self, bool), StartError> {
+    ) -> Result<Self, StartError> {
         let failed = |what| move |error| StartError::Database { what, error };
         db.migrate().await.map_err(failed("cannot be migrated"))?;
         let now = clock.now_us();
@@ -117,21 +117,30 @@ impl Core {
         };
         let catalog = Catalog::load(db.clone(), environment).await.map_err(failed("cannot be read"))?;
         let identity = Identity::new(db.clone(), catalog.clone(), clock.clone(), &settings)?;
-        Ok((Self { db, catalog, identity, clock, settings }, is_new))
+        Ok(Self { db, catalog, identity, clock, settings })
     }
 
-    /// The first superadmin with a sign-in link and a key in the default instance.
-    async fn welcome(&self) -> Result<Welcome, StartError> {
+    /// The first superadmin with a sign-in link and a key in the default instance; `None` where there are people already.
+    /// Asks for people and not whether the database is new: `migrate` may have made it.
+    async fn welcome(&self) -> Result<Option<Welcome>, StartError> {
         let snapshot = self.catalog.snapshot();
+        if !snapshot.users.is_empty() {
+            return Ok(None);
+        }
         let organization = snapshot.organizations.values().min_by_key(|o| o.id.clone()).ok_or(StartError::Empty)?;
-        let user_id =
-            self.identity.create_user(&organization.id, "admin@localhost", "Administrator", Role::Superadmin).await?;
+        let made =
+            self.identity.create_user(&organization.id, "admin@localhost", "Administrator", Role::Superadmin).await;
+        let user_id = match made {
+            // Another server that starts at the same time was first.
+            Err(IdentityError::Store(StoreError::Conflict { .. })) => return Ok(None),
+            made => made?,
+        };
         let snapshot = self.catalog.snapshot();
         let user = snapshot.users.get(&user_id).ok_or(StartError::Empty)?;
-        Ok(Welcome {
+        Ok(Some(Welcome {
             sign_in_token: self.identity.make_link(&user_id).await?,
             api_key: self.identity.create_key(user, &snapshot.default_instance, "First key", None).await?,
-        })
+        }))
     }
 }
 
@@ -145,8 +154,8 @@ impl App {
         let settings = Arc::new(settings);
         let db = connect(&settings).await?;
         let lock = db.lock_exclusive()?;
-        let (core, is_new) = Core::open(db, settings.clone(), clock.clone(), variables).await?;
-        let welcome = if is_new { Some(core.welcome().await?) } else { None };
+        let core = Core::open(db, settings.clone(), clock.clone(), variables).await?;
+        let welcome = core.welcome().await?;
 
         let tasks = Tasks::new();
         let simulator =

@@ -227,7 +227,7 @@ fn read_settings(file: Option<&Path>) -> Result<Settings, SettingsError> {
 async fn open(settings: Settings) -> Result<Core, StartError> {
     let settings = Arc::new(settings);
     let db = connect(&settings).await?;
-    Ok(Core::open(db, settings, Clock::system(), variables()).await?.0)
+    Core::open(db, settings, Clock::system(), variables()).await
 }
 
 async fn run_sandbox(args: SandboxArgs) -> Result<(), CliError> {

@@ -10,6 +10,7 @@ pub mod cohere;
 pub mod error;
 pub mod gemini;
 pub mod input;
+pub mod mapped;
 mod names;
 pub mod openai;
 pub mod sse;
@@ -36,6 +37,7 @@ pub fn chat_codec(adapter: &str) -> Option<&'static dyn ChatCodec> {
         "anthropic" => Some(&anthropic::Anthropic),
         "gemini" => Some(&gemini::Gemini),
         "cohere" => Some(&cohere::Cohere),
+        "mapped" => Some(&mapped::Mapped),
         _ => None,
     }
 }
@@ -151,6 +153,17 @@ pub trait ChatCodec: Send + Sync {
 
     /// Reads a 2xx answer. `target` is the one the request was written for.
     fn response(&self, target: &Target, headers: &HeaderMap, body: Bytes) -> Result<Parsed, ProviderError>;
+
+    /// Reads a 2xx answer to a poll; `asked` is the request of [`Parsed::Poll`] that was answered.
+    fn polled(
+        &self,
+        target: &Target,
+        _asked: &UpstreamRequest,
+        headers: &HeaderMap,
+        body: Bytes,
+    ) -> Result<Parsed, ProviderError> {
+        self.response(target, headers, body)
+    }
 
     /// Reads a non-2xx answer.
     fn error(&self, status: StatusCode, headers: &HeaderMap, body: &[u8]) -> ProviderError;

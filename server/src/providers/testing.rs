@@ -58,7 +58,7 @@ pub fn steps(
     target: &Target,
     stream: &str,
     step: usize,
-) -> Result<Vec<ChatChunk>, (Vec<ChatChunk>, ProviderError)> {
+) -> Result<Vec<ChatChunk>, Box<(Vec<ChatChunk>, ProviderError)>> {
     let mut decoder = codec.decoder(target).unwrap();
     let mut parser = SseParser::default();
     let (mut events, mut out) = (Vec::new(), Vec::new());
@@ -71,12 +71,12 @@ pub fn steps(
             break;
         }
         if let Err(error) = decoder.event(event, &mut out) {
-            return Err((out, error));
+            return Err(Box::new((out, error)));
         }
     }
     match decoder.end(&mut out) {
         Ok(()) => Ok(out),
-        Err(error) => Err((out, error)),
+        Err(error) => Err(Box::new((out, error))),
     }
 }
 
@@ -133,7 +133,7 @@ pub fn same(codec: &dyn ChatCodec, target: &Target, stream: &str, buffered: &Val
     let mut expected = answer(codec, target, buffered).unwrap();
     expected.raw = None;
     for step in [1, 2, 3, 7, 64, usize::MAX] {
-        let mut got = collect(&steps(codec, target, stream, step).unwrap_or_else(|(_, e)| panic!("{e}")));
+        let mut got = collect(&steps(codec, target, stream, step).unwrap_or_else(|e| panic!("{}", e.1)));
         for choice in got.choices.iter_mut().chain(&mut expected.choices) {
             // A stream cannot tell an empty text from none.
             choice.content.take_if(|text| text.is_empty());

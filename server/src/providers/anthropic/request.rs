@@ -150,7 +150,7 @@ fn tools(
     dropped: &mut Vec<&'static str>,
 ) -> Result<bool, ProviderError> {
     if request.tools.is_empty() {
-        return Ok(false);
+        return used_tools(request, body).map(|()| false);
     }
     let mut tools = Vec::with_capacity(request.tools.len());
     for tool in &request.tools {
@@ -190,6 +190,28 @@ fn tools(
         body.insert("tool_choice".into(), choice);
     }
     Ok(matches!(wanted, Some(ToolChoice::Required | ToolChoice::Function(_))))
+}
+
+/// Anthropic wants the tools of earlier calls declared, also when no more calls are wanted.
+fn used_tools(request: &ChatRequest, body: &mut Map<String, Value>) -> Result<(), ProviderError> {
+    let mut used: Vec<&str> = Vec::new();
+    for message in &request.messages {
+        if let Message::Assistant { tool_calls, .. } = message {
+            used.extend(tool_calls.iter().map(|call| call.name.as_str()));
+        }
+    }
+    used.sort_unstable();
+    used.dedup();
+    if used.is_empty() {
+        return Ok(());
+    }
+    let declare = |name: &str| {
+        Ok(json!({"name": names::encode(name, NAMES)?, "input_schema": {"type": "object", "properties": {}}}))
+    };
+    let declared: Result<Value, ProviderError> = used.into_iter().map(declare).collect();
+    body.insert("tools".into(), declared?);
+    body.insert("tool_choice".into(), json!({"type": "none"}));
+    Ok(())
 }
 
 /// Sets how much the model thinks; true when it thinks with a budget. Models that refuse sampling parameters are those

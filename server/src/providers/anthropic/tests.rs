@@ -104,7 +104,7 @@ fn a_stream_without_its_end_is_cut() {
     let text = json!({"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": "Hi"}});
     let events = [start(), text, stop("end_turn")[0].clone()];
     for length in 0..=events.len() {
-        let (_, error) = steps(&Anthropic, &target("anthropic", "m"), &frame(&events[..length]), 13).unwrap_err();
+        let (_, error) = *steps(&Anthropic, &target("anthropic", "m"), &frame(&events[..length]), 13).unwrap_err();
         assert_eq!(error.class, ErrorClass::Truncated);
     }
     let garbled = frame(&events) + "event: message_delta\ndata: {\"type\":\"message_delta\",\"usage\":[}\n\n";
@@ -135,7 +135,7 @@ fn every_error_class() {
         assert_eq!((error.class, error.message.as_str(), error.kind.as_deref()), (class, message, Some(kind)));
         assert_eq!(error.status, Some(status));
         let (before, error) =
-            steps(&Anthropic, &target("anthropic", "m"), &frame(&[start(), value.clone()]), 50).unwrap_err();
+            *steps(&Anthropic, &target("anthropic", "m"), &frame(&[start(), value.clone()]), 50).unwrap_err();
         assert_eq!((before.len(), error.message.as_str()), (1, message));
         assert_eq!(error.class, if kind == "rate_limit_error" { RateLimit } else { class });
         assert_eq!(answer(&Anthropic, &target("anthropic", "m"), &value).unwrap_err().message, message);
@@ -235,6 +235,16 @@ fn thinking_depends_on_the_model() {
         body["messages"],
         json!([{"role": "user", "content": [{"type": "text", "text": "."}]}, {"role": "assistant", "content": [{"type": "text", "text": "{"}]}])
     );
+}
+
+#[test]
+fn the_tools_of_earlier_calls_are_declared() {
+    let call = json!({"id": "c", "type": "function", "function": {"name": "f", "arguments": "{}"}});
+    let asked = input(json!({"model": "m", "messages": [{"role": "user", "content": "hi"},
+        {"role": "assistant", "content": null, "tool_calls": [call]}, {"role": "tool", "tool_call_id": "c", "content": ""}]}));
+    let body = body(&Anthropic.request(&target("anthropic", "m"), &asked, false).unwrap());
+    assert_eq!(body["tools"], json!([{"name": "f", "input_schema": {"type": "object", "properties": {}}}]));
+    assert_eq!(body["tool_choice"], json!({"type": "none"}));
 }
 
 #[test]

@@ -219,11 +219,7 @@ impl Decoder {
                     self.arguments(index, arguments, out);
                 }
             }
-            "tool-call-end" => {
-                if self.tools.iter().any(|(tool, has_arguments)| *tool == index && !has_arguments) {
-                    self.arguments(index, "{}".to_owned(), out);
-                }
-            }
+            "tool-call-end" if self.tools.contains(&(index, false)) => self.arguments(index, "{}".to_owned(), out),
             "message-end" => {
                 self.done = true;
                 let finish = finish(delta.finish_reason.as_deref().unwrap_or_default(), delta.error)?;

@@ -135,7 +135,7 @@ fn every_error_class() {
         assert_eq!((error.class, error.message.as_str(), error.status), (class, message, Some(status)));
         assert_eq!(error.retry_after.map(|wait| wait.as_secs()), (status == 429).then_some(46));
         let text = frame(&[event(json!([{"text": "Hi"}]), None, usage()), value.clone()]);
-        let (before, error) = steps(&Gemini, &gemini(), &text, 50).unwrap_err();
+        let (before, error) = *steps(&Gemini, &gemini(), &text, 50).unwrap_err();
         assert!(before.iter().any(|step| step.content.is_some()));
         assert_eq!((error.class, error.status), (class, Some(status)));
         assert_eq!(answer(&Gemini, &gemini(), &json!([value])).unwrap_err().class, class);

@@ -7,7 +7,7 @@ use crate::providers::{
     wire,
 };
 
-use super::read::{self, Body, RawChoice};
+use super::read::{self, Body, RawChoice, Word};
 use crate::providers::ChatDecoder;
 
 /// One stream. Chunks keep the provider's own JSON when a strict client can read it.
@@ -16,7 +16,9 @@ pub struct Decoder {
     end_marker_optional: bool,
     done: bool,
     choices: Vec<Progress>,
+    /// As the last chunk that named them had them.
     id: String,
+    model: String,
 }
 
 /// What was seen of one choice.
@@ -30,7 +32,7 @@ struct Progress {
 
 impl Decoder {
     pub fn new(end_marker_optional: bool) -> Self {
-        Self { end_marker_optional, done: false, choices: Vec::new(), id: String::new() }
+        Self { end_marker_optional, done: false, choices: Vec::new(), id: String::new(), model: String::new() }
     }
 
     fn progress(&mut self, index: u32) -> &mut Progress {
@@ -46,7 +48,7 @@ impl Decoder {
         let index = raw.index.unwrap_or(position);
         let message = raw.take_message();
         let texts = message.texts()?;
-        let (finish, known) = read::finish(raw.finish_reason.as_deref())?;
+        let (finish, known) = read::finish(raw.finish_reason.as_ref())?;
         let mut exact = known && texts.exact && raw.index.is_some();
         let id = std::mem::take(&mut self.id);
         let progress = self.progress(index);
@@ -97,6 +99,14 @@ impl Decoder {
     }
 }
 
+/// The word, unless it is the one that was told already.
+fn first_time(told: &mut String, word: Option<&Word<'_>>) -> Option<String> {
+    let word = word.map(Word::as_str).filter(|word| !word.is_empty() && told != word)?;
+    told.clear();
+    told.push_str(word);
+    Some(word.to_owned())
+}
+
 impl ChatDecoder for Decoder {
     fn event(&mut self, event: SseEvent, out: &mut Vec<ChatChunk>) -> Result<(), ProviderError> {
         if self.done || event.data.is_empty() {
@@ -106,16 +116,12 @@ impl ChatDecoder for Decoder {
             self.done = true;
             return Ok(());
         }
-        let mut body = Body::parse(&event.data, "a chunk")?;
+        let body = Body::parse(&event.data, "a chunk")?;
         let usage = body.usage();
-        let id = body.id.take().filter(|id| !id.is_empty());
-        if let Some(id) = &id
-            && self.id.is_empty()
-        {
-            self.id.clone_from(id);
-        }
-        let model = body.model.take();
-        let mut exact = body.object.as_deref() == Some("chat.completion.chunk") && id.is_some();
+        let id = first_time(&mut self.id, body.id.as_ref());
+        let model = first_time(&mut self.model, body.model.as_ref());
+        let named = body.id.as_ref().is_some_and(|id| !id.as_str().is_empty());
+        let mut exact = named && body.is("chat.completion.chunk");
         let choices = body.choices.unwrap_or_default();
         exact &= choices.len() <= 1;
         let first = out.len();

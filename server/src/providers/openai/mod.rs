@@ -2,7 +2,7 @@
 
 pub mod body;
 mod decode;
-mod fault;
+pub(super) mod fault;
 mod fields;
 mod read;
 pub mod render;

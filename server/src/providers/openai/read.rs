@@ -2,8 +2,10 @@
 //! that imitate OpenAI leave fields out or fill them oddly; whatever still has a meaning is accepted, and a body that a
 //! strict client could not read is not passed on but written anew.
 
+use std::{borrow::Cow, fmt};
+
 use bytes::Bytes;
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer, de};
 use serde_json::value::RawValue;
 
 use super::fault;
@@ -16,15 +18,49 @@ use crate::providers::{
 /// The parts of a completion or of a chunk that matter.
 #[derive(Deserialize)]
 pub(super) struct Body<'a> {
-    pub id: Option<String>,
-    pub model: Option<String>,
-    pub object: Option<String>,
+    #[serde(borrow)]
+    pub id: Option<Word<'a>>,
+    #[serde(borrow)]
+    pub model: Option<Word<'a>>,
+    #[serde(borrow)]
+    pub object: Option<Word<'a>>,
     #[serde(borrow)]
     pub choices: Option<Vec<RawChoice<'a>>>,
     pub usage: Option<RawUsage>,
     #[serde(borrow)]
     error: Option<&'a RawValue>,
     x_groq: Option<XGroq>,
+}
+
+/// A short text that is rarely escaped and mostly only looked at, so it stays where it is.
+pub(super) struct Word<'a>(Cow<'a, str>);
+
+impl Word<'_> {
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for Word<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Visitor;
+        impl<'de> de::Visitor<'de> for Visitor {
+            type Value = Cow<'de, str>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a string")
+            }
+
+            fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Self::Value, E> {
+                Ok(Cow::Borrowed(text))
+            }
+
+            fn visit_str<E>(self, text: &str) -> Result<Self::Value, E> {
+                Ok(Cow::Owned(text.to_owned()))
+            }
+        }
+        deserializer.deserialize_str(Visitor).map(Self)
+    }
 }
 
 #[derive(Deserialize)]
@@ -39,7 +75,8 @@ pub(super) struct RawChoice<'a> {
     message: Option<RawMessage<'a>>,
     #[serde(borrow)]
     delta: Option<RawMessage<'a>>,
-    pub finish_reason: Option<String>,
+    #[serde(borrow)]
+    pub finish_reason: Option<Word<'a>>,
 }
 
 #[derive(Default, Deserialize)]
@@ -141,10 +178,15 @@ impl<'a> Body<'a> {
                 return Err(if is_error { fault::inside_answer(&value) } else { wire::malformed(&error, what) });
             }
         };
-        if body.error.is_some() || body.object.as_deref() == Some("error") {
+        if body.error.is_some() || body.is("error") {
             return Err(fault::inside_answer(&serde_json::from_slice(data).unwrap_or_default()));
         }
         Ok(body)
+    }
+
+    /// Whether `object` says that it is a `name`.
+    pub fn is(&self, name: &str) -> bool {
+        self.object.as_ref().is_some_and(|object| object.as_str() == name)
     }
 
     pub fn usage(&self) -> Option<Usage> {
@@ -233,8 +275,8 @@ fn add(to: &mut Option<String>, text: Option<String>) {
 
 /// What a finish reason means; `None` for none. `exact` is false for words that OpenAI does not use. Words for a failed
 /// generation are errors.
-pub(super) fn finish(word: Option<&str>) -> Result<(Option<FinishReason>, bool), ProviderError> {
-    Ok(match word {
+pub(super) fn finish(word: Option<&Word<'_>>) -> Result<(Option<FinishReason>, bool), ProviderError> {
+    Ok(match word.map(Word::as_str) {
         None => (None, true),
         Some("") => (None, false),
         Some("stop") => (Some(FinishReason::Stop), true),
@@ -257,8 +299,9 @@ pub(super) fn finish(word: Option<&str>) -> Result<(Option<FinishReason>, bool),
 pub fn completion(body: Bytes) -> Result<Completion, ProviderError> {
     let parsed = Body::parse(&body, "the answer")?;
     let usage = parsed.usage();
-    let id = parsed.id.unwrap_or_default();
-    let mut exact = parsed.object.as_deref() == Some("chat.completion") && !id.is_empty();
+    let text = |word: &Option<Word<'_>>| word.as_ref().map(|word| word.as_str().to_owned()).unwrap_or_default();
+    let (id, model) = (text(&parsed.id), text(&parsed.model));
+    let mut exact = parsed.is("chat.completion") && !id.is_empty();
     let mut choices = Vec::new();
     for (position, mut raw) in parsed.choices.unwrap_or_default().into_iter().enumerate() {
         let (choice, as_is) = choice(&mut raw, position as u32, &id)?;
@@ -268,13 +311,13 @@ pub fn completion(body: Bytes) -> Result<Completion, ProviderError> {
     if choices.is_empty() {
         return Err(ProviderError::new(ErrorClass::Malformed, "the provider's answer holds no choice"));
     }
-    Ok(Completion { id, model: parsed.model.unwrap_or_default(), choices, usage, raw: exact.then_some(body) })
+    Ok(Completion { id, model, choices, usage, raw: exact.then_some(body) })
 }
 
 fn choice(raw: &mut RawChoice<'_>, position: u32, id: &str) -> Result<(Choice, bool), ProviderError> {
     let message = raw.take_message();
     let texts = message.texts()?;
-    let (finish, mut exact) = finish(raw.finish_reason.as_deref())?;
+    let (finish, mut exact) = finish(raw.finish_reason.as_ref())?;
     exact &= texts.exact && finish.is_some();
     let mut tool_calls = Vec::new();
     for call in message.tool_calls.into_iter().flatten() {

@@ -74,7 +74,7 @@ fn the_providers_own_json_is_kept() {
     let got = answer(&OpenAi, &target("openai", "m"), &body).unwrap();
     assert_eq!(got.raw, Some(Bytes::from(body.to_string())));
     let first = chunk(json!({"role": "assistant", "content": "x"}), None);
-    let (got, _) = steps(&OpenAi, &target("openai", "m"), &frame(&[first.clone()]), 1000).unwrap_err();
+    let (got, _) = *steps(&OpenAi, &target("openai", "m"), &frame(std::slice::from_ref(&first)), 1000).unwrap_err();
     assert_eq!(got[0].raw, Some(Bytes::from(first.to_string())));
 }
 
@@ -147,7 +147,7 @@ fn odd_servers_are_understood_and_put_right() {
 fn a_cut_stream_is_told_from_a_whole_one() {
     let text = chunk(json!({"role": "assistant", "content": "Hi"}), None);
     let stop = chunk(json!({}), Some("stop"));
-    let cut = frame(&[text.clone()]);
+    let cut = frame(std::slice::from_ref(&text));
     let unmarked = frame(&[text.clone(), stop.clone()]);
     for (provider, stream, whole) in [
         ("openai", cut.clone(), false),
@@ -161,7 +161,8 @@ fn a_cut_stream_is_told_from_a_whole_one() {
     ] {
         match steps(&OpenAi, &target(provider, "m"), &stream, 5) {
             Ok(_) => assert!(whole, "{provider} {stream}"),
-            Err((_, error)) => {
+            Err(failure) => {
+                let (_, error) = *failure;
                 assert!(!whole, "{provider} {stream}");
                 assert_eq!(error.class, ErrorClass::Truncated);
             }
@@ -199,7 +200,7 @@ fn errors_inside_a_good_answer_are_errors() {
         let error = answer(&OpenAi, &target("openrouter", "m"), &value).unwrap_err();
         assert_eq!(error.class, class, "{value}");
         let text = frame(&[chunk(json!({"content": "Hi"}), None)]);
-        let (before, error) = steps(&OpenAi, &target("openrouter", "m"), &(text + &frame(&[value])), 11).unwrap_err();
+        let (before, error) = *steps(&OpenAi, &target("openrouter", "m"), &(text + &frame(&[value])), 11).unwrap_err();
         assert_eq!((before.len(), error.class), (1, class));
     }
     assert_eq!(
@@ -252,6 +253,16 @@ fn each_provider_gets_what_it_takes() {
     let request = OpenAi.request(&plain, &typed, false).unwrap();
     assert_eq!(sent(&request), json!({"model": "m", "messages": [{"role": "user", "content": "hi"}], "max_tokens": 5}));
     assert_eq!(request.dropped, ["temperature", "top_k"]);
+}
+
+#[test]
+fn a_model_without_the_least_effort_gets_the_next() {
+    let plain = lacking(target("openai", "m"), &["minimal_reasoning_effort"]);
+    for (asked, gets) in [("minimal", "low"), ("high", "high")] {
+        let asked = input(json!({"model": "m", "messages": [1], "reasoning_effort": asked}));
+        let request = OpenAi.request(&plain, &asked, false).unwrap();
+        assert_eq!((&sent(&request)["reasoning_effort"], request.dropped.len()), (&json!(gets), 0));
+    }
 }
 
 #[test]

@@ -80,6 +80,7 @@ impl Dialect {
                 || self.refuses.iter().any(|key| has(key))
                 || !self.turn_names && has("name")))
             || target.lacks("sampling_params") && ["temperature", "top_p", "top_k"].into_iter().any(has)
+            || target.lacks("minimal_reasoning_effort") && has("reasoning_effort")
     }
 
     fn apply(&self, target: &Target, body: &mut Map<String, Value>, dropped: &mut Vec<&'static str>) {
@@ -96,6 +97,11 @@ impl Dialect {
             if let Some(value) = body.remove(*from) {
                 body.entry(*to).or_insert(value);
             }
+        }
+        if target.lacks("minimal_reasoning_effort")
+            && body.get("reasoning_effort").is_some_and(|effort| effort == "minimal")
+        {
+            body.insert("reasoning_effort".to_owned(), "low".into());
         }
         if !self.turn_names
             && let Some(Value::Array(turns)) = body.get_mut("messages")

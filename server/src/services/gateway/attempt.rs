@@ -174,18 +174,29 @@ impl Gateway {
         deadline: Deadline,
     ) -> Result<Box<Completion>, ProviderError> {
         let mut request = log.request(plan, input, false)?;
+        let mut polls: Option<UpstreamRequest> = None;
         loop {
-            let upstream = self.send(plan, request, deadline).await?;
+            let upstream = self.send(plan, request.clone(), deadline).await?;
             let headers = upstream.headers.clone();
             let body = upstream.read(deadline).await?;
-            match plan.codec.response(&plan.target, &headers, body)? {
-                Parsed::Done(completion) => return Ok(completion),
+            let parsed = match &polls {
+                None => plan.codec.response(&plan.target, &headers, body)?,
+                Some(asked) => plan.codec.polled(&plan.target, asked, &headers, body)?,
+            };
+            match parsed {
+                Parsed::Done(mut completion) => {
+                    if completion.model.is_empty() {
+                        completion.model = plan.target.model.to_string();
+                    }
+                    return Ok(completion);
+                }
                 Parsed::Poll { next, wait } => {
                     if Deadline::now() + wait >= deadline {
                         return Err(ProviderError::new(ErrorClass::Timeout, "the provider did not finish in time"));
                     }
                     tokio::time::sleep(wait).await;
-                    request = *next;
+                    request = (*next).clone();
+                    polls = Some(*next);
                 }
             }
         }
@@ -231,6 +242,10 @@ impl Gateway {
         let says_when = headers.contains_key("retry-after") || headers.contains_key("retry-after-ms");
         if !says_when && !matches!(error.class, ErrorClass::RateLimit | ErrorClass::Overloaded) {
             error.retry_after = None;
+        }
+        // Some providers repeat the key they were shown.
+        if let Some(credential) = plan.target.credential.as_ref().filter(|key| !key.reveal().is_empty()) {
+            error.message = error.message.replace(credential.reveal(), "***");
         }
         Err(error)
     }

@@ -14,7 +14,7 @@ pub use caller::Caller;
 pub use passwords::MIN_LENGTH as PASSWORD_MIN_LENGTH;
 
 use self::passwords::Passwords;
-use super::catalog::{Catalog, Level, Snapshot, User};
+use super::catalog::{Catalog, Level, Snapshot, User, seed};
 use crate::{
     clock::{Clock, random_bytes},
     settings::{self, Environment},
@@ -307,7 +307,7 @@ impl Identity {
             });
         }
         let caller = self.in_instance(user, Some(instance_id))?;
-        let secret = keys::generate(if self.test_keys_allowed && caller.instance.name != "production" {
+        let secret = keys::generate(if self.test_keys_allowed && caller.instance.id != seed::PRODUCTION {
             keys::TEST
         } else {
             keys::LIVE
