@@ -120,8 +120,8 @@ impl Core {
         Ok(Self { db, catalog, identity, clock, settings })
     }
 
-    /// The first superadmin with a sign-in link and a key in the default instance; `None` where there are people already.
-    /// Asks for people and not whether the database is new: `migrate` may have made it.
+    /// The first superadmin with a sign-in link and a key in the default instance, as long as there is nobody. Of servers
+    /// that start together, one makes them.
     async fn welcome(&self) -> Result<Option<Welcome>, StartError> {
         let snapshot = self.catalog.snapshot();
         if !snapshot.users.is_empty() {
@@ -131,7 +131,6 @@ impl Core {
         let made =
             self.identity.create_user(&organization.id, "admin@localhost", "Administrator", Role::Superadmin).await;
         let user_id = match made {
-            // Another server that starts at the same time was first.
             Err(IdentityError::Store(StoreError::Conflict { .. })) => return Ok(None),
             made => made?,
         };

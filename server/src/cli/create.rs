@@ -37,6 +37,7 @@ pub async fn key(
         Some(email) => by_email(core, email)?,
         None => first_administrator(core)?,
     };
+    let user = core.identity.let_in(&user, instance).await?;
     let key = core.identity.create_key(&user, instance, name, days).await?;
     core.db.close().await;
     // The key alone on standard output, so that a script can take it.

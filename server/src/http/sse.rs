@@ -36,6 +36,7 @@ pub async fn respond(
         Ok(Err(error)) => return Err(error),
         Ok(Ok(())) | Err(_) => {}
     }
+    stream.begin();
     let facts = stream.facts();
     let mut response = Body::from_stream(events(stream, frames, keep_alive)).into_response();
     let headers = response.headers_mut();

@@ -100,7 +100,7 @@ async fn prepare(
     // Who has no key learns nothing about the body.
     auth::caller(state, &parts, Some("default")).await?;
     let body = state.read_body(body).await?;
-    let mut request: TextRequest = serde_json::from_slice(&body).map_err(|error| input::syntax_or_shape(&error))?;
+    let mut request: TextRequest = input::object(&body)?;
     let named = request.instance_id.take().filter(|name| !name.trim().is_empty());
     let mut caller = auth::caller(state, &parts, named.as_deref()).await?;
     if let Some(project) = request.project_id.take() {

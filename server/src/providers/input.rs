@@ -80,7 +80,7 @@ struct StreamOptions {
 impl ChatInput {
     /// Skims a Chat Completions body. `messages` must be a non-empty array; everything else is left to the upstream.
     pub fn from_openai(bytes: Bytes) -> Result<Self, InputError> {
-        let skim: Skim<'_> = serde_json::from_slice(&bytes).map_err(|e| syntax_or_shape(&e))?;
+        let skim: Skim<'_> = object(&bytes)?;
         let model: Option<String> = read(skim.model, "model", "a string")?;
         let stream = read(skim.stream, "stream", "a boolean")?.unwrap_or(false);
         let options: Option<StreamOptions> = read(skim.stream_options, "stream_options", "an object")?;
@@ -231,6 +231,15 @@ fn read<'a, T: Deserialize<'a>>(raw: Option<&'a RawValue>, param: &str, wanted: 
     }
 }
 
+/// Reads a JSON object. Without the look at its first byte, a list of values would pass for the list of its fields.
+pub fn object<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Result<T, InputError> {
+    let read = serde_json::from_slice(bytes).map_err(|e| syntax_or_shape(&e))?;
+    match bytes.iter().find(|byte| !byte.is_ascii_whitespace()) {
+        Some(b'{') => Ok(read),
+        _ => Err(InputError::field("", "the body must be a JSON object")),
+    }
+}
+
 /// serde_json reports a wrong shape and wrong syntax with one type; only the latter is "not JSON".
 pub fn syntax_or_shape(error: &serde_json::Error) -> InputError {
     if error.is_data() {
@@ -287,6 +296,7 @@ mod tests {
             (json!({"messages": [1], "max_tokens": -1}), "max_tokens"),
             (json!({"messages": [1], "max_tokens": 0}), "max_tokens"),
             (json!({"messages": [1], "stream_options": {"include_usage": true}}), "stream_options"),
+            (json!(["m", [1], false, null, null, null]), ""),
             (json!({"messages": {}}), "messages"),
             (json!({"messages": []}), "messages"),
             (json!({}), "messages"),

@@ -128,7 +128,8 @@ pub fn text_of(value: &Value) -> Option<String> {
 }
 
 /// How long the provider asks to wait: `retry-after-ms`, `retry-after` (seconds, or a date compared with the answer's own
-/// `date`), else the reset of the exhausted `x-ratelimit-*` window, or the nearest reset when none says it is exhausted.
+/// `date`), else the reset of the exhausted `x-ratelimit-*` window, or the nearest reset when none says what remains: that a
+/// window with room left begins anew soon says nothing about a failure.
 pub fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).map(str::trim);
     if let Some(wait) = text("retry-after-ms").and_then(|ms| seconds(ms.parse::<f64>().ok()? / 1_000.0)) {
@@ -147,12 +148,12 @@ pub fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     }
     let window = |kind: &str| {
         let wait = text(&format!("x-ratelimit-reset-{kind}")).and_then(go_duration)?;
-        let exhausted = text(&format!("x-ratelimit-remaining-{kind}")) == Some("0");
+        let exhausted = text(&format!("x-ratelimit-remaining-{kind}")).map(|left| left == "0");
         Some((exhausted, wait))
     };
     let windows: Vec<_> = ["requests", "tokens"].into_iter().filter_map(window).collect();
-    let exhausted = windows.iter().filter(|(exhausted, _)| *exhausted).map(|(_, wait)| *wait).max();
-    exhausted.or_else(|| windows.iter().map(|(_, wait)| *wait).min())
+    let waits = |said: Option<bool>| windows.iter().filter(move |(is, _)| *is == said).map(|(_, wait)| *wait);
+    waits(Some(true)).max().or_else(|| waits(None).min())
 }
 
 fn seconds(value: f64) -> Option<Duration> {

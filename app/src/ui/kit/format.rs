@@ -78,6 +78,14 @@ pub fn duration(us: i64) -> String {
     }
 }
 
+/// A long duration in whole units: `4 s`, `2 min 5 s`, `3 h 4 min`.
+pub fn span(us: i64) -> String {
+    match us.max(0) {
+        us if us < MINUTE => format!("{} s", us / SECOND),
+        us => duration(us),
+    }
+}
+
 /// Tokens per second over a span; nothing when the span is too short to say.
 pub fn rate(tokens: u64, us: i64) -> Option<String> {
     (us >= 1_000 && tokens > 0).then(|| {
@@ -183,6 +191,7 @@ mod tests {
         ] {
             assert_eq!(duration(us), text);
         }
+        assert_eq!([span(0), span(4_900_000), span(65 * SECOND)], ["0 s", "4 s", "1 min 5 s"]);
         assert_eq!(rate(50, 2 * SECOND).as_deref(), Some("25 tok/s"));
         assert_eq!(rate(5, 2 * SECOND).as_deref(), Some("2.5 tok/s"));
         assert_eq!(rate(5, 0), None);

@@ -44,7 +44,7 @@ pub fn visible<'a>(snapshot: &'a Snapshot, caller: &Caller) -> Vec<&'a Arc<Model
     let mut models: Vec<_> = snapshot
         .models
         .values()
-        .filter(|model| caller.sees(model))
+        .filter(|model| caller.sees(model) && model.provider.is_active)
         .filter(|model| caller.allowed_models.as_ref().is_none_or(|allowed| allowed.contains(&model.id)))
         .collect();
     models.sort_by(|a, b| (a.provider.sort, &a.provider.id, &a.id).cmp(&(b.provider.sort, &b.provider.id, &b.id)));

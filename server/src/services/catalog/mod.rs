@@ -29,13 +29,15 @@ pub struct Catalog {
     db: Db,
     environment: Environment,
     current: ArcSwap<Snapshot>,
+    /// Held while the configuration is read again, so that an older reading never takes the place of a newer one.
+    reading: tokio::sync::Mutex<()>,
 }
 
 impl Catalog {
     /// Reads the configuration for the first time.
     pub async fn load(db: Db, environment: Environment) -> Result<Arc<Self>, StoreError> {
         let first = build::snapshot(db.load_configuration().await?, &environment);
-        Ok(Arc::new(Self { db, environment, current: ArcSwap::from_pointee(first) }))
+        Ok(Arc::new(Self { db, environment, current: ArcSwap::from_pointee(first), reading: tokio::sync::Mutex::default() }))
     }
 
     /// The configuration as it is now. Take it once per call, so that a call sees one state.
@@ -46,6 +48,7 @@ impl Catalog {
     /// Reads the configuration again if it has another version. Who changes it calls this, so that the change is in force
     /// when its caller hears of it.
     pub async fn refresh(&self) -> Result<(), StoreError> {
+        let _reading = self.reading.lock().await;
         if self.db.config_version().await? != self.current.load().version {
             let next = build::snapshot(self.db.load_configuration().await?, &self.environment);
             tracing::debug!(version = next.version, "configuration read again");

@@ -16,6 +16,9 @@ use crate::providers::{
     transport::Upstream,
 };
 
+const RUNNING: &str = "running";
+const OK: &str = "ok";
+
 /// One try, for the record.
 #[derive(Debug, Clone, serde::Serialize)]
 pub struct AttemptRecord {
@@ -24,7 +27,7 @@ pub struct AttemptRecord {
     /// Offset from the start of the call.
     pub started_us: i64,
     pub duration_us: i64,
-    /// `ok` or the class of the error.
+    /// `ok`, the class of the error, or `cancelled`; `running` while it does.
     pub outcome: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub status: Option<u16>,
@@ -49,6 +52,21 @@ impl AttemptLog {
         std::mem::take(&mut self.records.lock())
     }
 
+    /// The caller has left. A try that still runs ends with that.
+    pub fn cancel(&self) {
+        if let Some(last) = self.records.lock().last_mut().filter(|last| last.outcome == RUNNING) {
+            last.duration_us = micros(self.started.elapsed()) - last.started_us;
+            last.outcome = "cancelled";
+        }
+    }
+
+    /// The answer that had begun well broke off.
+    pub fn broke(&self, error: &ProviderError) {
+        if let Some(last) = self.records.lock().last_mut().filter(|last| last.outcome == OK) {
+            last.tell(error);
+        }
+    }
+
     /// Parameters of the caller that the last request to a provider left out.
     pub fn dropped(&self) -> Vec<&'static str> {
         self.dropped.lock().clone()
@@ -58,9 +76,11 @@ impl AttemptLog {
         self.records.lock().len()
     }
 
-    /// Time spent with providers, and waiting between tries.
+    /// Time spent with providers, and waiting between tries. A stream's try lasts until its answer begins.
     pub fn upstream_us(&self) -> i64 {
-        self.records.lock().iter().map(|record| record.duration_us).sum()
+        let records = self.records.lock();
+        let (Some(first), Some(last)) = (records.first(), records.last()) else { return 0 };
+        last.started_us + last.duration_us - first.started_us
     }
 
     fn request(&self, plan: &Plan, input: &ChatInput, stream: bool) -> Result<UpstreamRequest, ProviderError> {
@@ -71,16 +91,34 @@ impl AttemptLog {
         Ok(request)
     }
 
-    fn add(&self, plan: &Plan, started: Instant, error: Option<&ProviderError>) {
+    fn begin(&self, plan: &Plan) {
         self.records.lock().push(AttemptRecord {
             provider: plan.target.provider.to_string(),
             model: plan.target.model.to_string(),
-            started_us: micros(started - self.started),
-            duration_us: micros(started.elapsed()),
-            outcome: error.map_or("ok", |error| error.class.as_str()),
-            status: error.and_then(|error| error.status),
-            message: error.map(|error| error.message.clone()),
+            started_us: micros(self.started.elapsed()),
+            duration_us: 0,
+            outcome: RUNNING,
+            status: None,
+            message: None,
         });
+    }
+
+    fn end(&self, error: Option<&ProviderError>) {
+        if let Some(last) = self.records.lock().last_mut() {
+            last.duration_us = micros(self.started.elapsed()) - last.started_us;
+            last.outcome = OK;
+            if let Some(error) = error {
+                last.tell(error);
+            }
+        }
+    }
+}
+
+impl AttemptRecord {
+    fn tell(&mut self, error: &ProviderError) {
+        self.outcome = error.class.as_str();
+        self.status = error.status;
+        self.message = Some(error.message.clone());
     }
 }
 
@@ -132,9 +170,9 @@ impl Gateway {
         let mut tried = 0;
         loop {
             tried += 1;
-            let started = Instant::now();
+            log.begin(plan);
             let result = attempt().await;
-            log.add(plan, started, result.as_ref().err());
+            log.end(result.as_ref().err());
             let error = match result {
                 Ok(answer) => return Ok(answer),
                 Err(error) => error,
@@ -157,12 +195,11 @@ impl Gateway {
         if !safe || tried >= settings.max_attempts {
             return None;
         }
+        let longest = settings.backoff.saturating_mul(1 << (tried - 1).min(16)).min(settings.backoff_max);
+        let own = longest.mul_f64(0.5 + 0.5 * self.clock.fraction());
         match error.retry_after {
-            Some(asked) => (asked <= settings.retry_after_max).then_some(asked),
-            None => {
-                let longest = settings.backoff.saturating_mul(1 << (tried - 1).min(16)).min(settings.backoff_max);
-                Some(longest.mul_f64(0.5 + 0.5 * self.clock.fraction()))
-            }
+            Some(asked) => (asked <= settings.retry_after_max).then_some(asked.max(own)),
+            None => Some(own),
         }
     }
 
@@ -176,7 +213,7 @@ impl Gateway {
         let mut request = log.request(plan, input, false)?;
         let mut polls: Option<UpstreamRequest> = None;
         loop {
-            let upstream = self.send(plan, request.clone(), deadline).await?;
+            let upstream = self.send(plan, request, deadline).await?;
             let headers = upstream.headers.clone();
             let body = upstream.read(deadline).await?;
             let parsed = match &polls {
@@ -195,8 +232,8 @@ impl Gateway {
                         return Err(ProviderError::new(ErrorClass::Timeout, "the provider did not finish in time"));
                     }
                     tokio::time::sleep(wait).await;
-                    request = (*next).clone();
-                    polls = Some(*next);
+                    polls = Some((*next).clone());
+                    request = *next;
                 }
             }
         }
@@ -238,14 +275,14 @@ impl Gateway {
         let (status, headers) = (upstream.status, upstream.headers.clone());
         let body = upstream.read(deadline).await.unwrap_or_default();
         let mut error = plan.codec.error(status, &headers, &body);
+        // Some providers repeat the key they were shown.
+        if let Some(credential) = plan.target.credential.as_ref().filter(|key| !key.reveal().is_empty()) {
+            error.message = error.message.replace(credential.reveal(), "***");
+        }
         // Providers tell with every answer when their limits are whole again; that is a time to wait only for who ran into one.
         let says_when = headers.contains_key("retry-after") || headers.contains_key("retry-after-ms");
         if !says_when && !matches!(error.class, ErrorClass::RateLimit | ErrorClass::Overloaded) {
             error.retry_after = None;
-        }
-        // Some providers repeat the key they were shown.
-        if let Some(credential) = plan.target.credential.as_ref().filter(|key| !key.reveal().is_empty()) {
-            error.message = error.message.replace(credential.reveal(), "***");
         }
         Err(error)
     }

@@ -78,6 +78,8 @@ pub struct Call {
     usage: Option<Usage>,
     estimated_input: u64,
     first_token: Option<Duration>,
+    /// The head of the caller's answer is out: whatever happens, its status stays 200.
+    begun: bool,
     collector: Collector,
     request_body: Option<String>,
     content_limit: usize,
@@ -98,6 +100,7 @@ impl Call {
             usage: None,
             estimated_input: input.estimated_tokens(),
             first_token: None,
+            begun: false,
             collector: Collector::new(if keeps { content_limit } else { 0 }),
             request_body,
             content_limit,
@@ -117,6 +120,10 @@ impl Call {
 
     pub(super) fn reserve(&mut self, reservation: Reservation) {
         self.reservation = Some(reservation);
+    }
+
+    pub(super) fn begin(&mut self) {
+        self.begun = true;
     }
 
     pub(super) fn provider(&self) -> Option<String> {
@@ -217,16 +224,21 @@ impl Call {
         if let Some(mut reservation) = self.reservation.take() {
             reservation.settle(usage.input + usage.output);
         }
-        let overhead_us = micros(self.overhead());
         let cost_micro_usd = self.cost();
         let (status, http_status, error, finish) = match outcome {
             Outcome::Completed(finish) => ("completed", 200, None, finish),
             Outcome::Failed(error) => {
-                let status = if self.first_token.is_some() { 200 } else { error.status() };
-                ("failed", status, Some(error), None)
+                if let GatewayError::Provider { error, .. } = error {
+                    self.log.broke(error);
+                }
+                ("failed", if self.begun { 200 } else { error.status() }, Some(error), None)
             }
-            Outcome::Cancelled => ("cancelled", 499, None, None),
+            Outcome::Cancelled => {
+                self.log.cancel();
+                ("cancelled", 499, None, None)
+            }
         };
+        let overhead_us = micros(self.overhead());
         let context = &self.context;
         let caller = &context.caller;
         let plan = self.plan.as_ref();

@@ -77,6 +77,19 @@ impl Writer {
         loop {
             match self.try_write(batch).await {
                 Ok(()) => return,
+                // The database refuses a value and always will: the others must not wait for it.
+                Err(error @ StoreError::Invalid { .. }) => match batch {
+                    [record] => {
+                        tracing::error!(%error, request_id = record.log.request_id, "a record cannot be stored");
+                        return;
+                    }
+                    batch => {
+                        for record in batch.chunks(1) {
+                            Box::pin(self.write(record)).await;
+                        }
+                        return;
+                    }
+                },
                 Err(error) => {
                     tracing::error!(%error, records = batch.len(), "cannot write the request log; trying again");
                     tokio::time::sleep(wait).await;

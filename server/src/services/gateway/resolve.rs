@@ -40,12 +40,10 @@ pub fn model(snapshot: &Snapshot, name: &str, caller: &Caller) -> Result<Arc<Mod
         .or_else(|| qualified(snapshot, name, ':', caller))
         .or_else(|| {
             let (_, provider) = PREFIXES.iter().find(|(prefix, _)| name.starts_with(prefix))?;
-            Some(unlisted(snapshot.provider(provider)?, name))
+            Some(unlisted(active(snapshot, provider)?, name))
         })
         .ok_or_else(|| GatewayError::UnknownModel { asked: name.to_owned(), near: near(snapshot, name, caller) })?;
-    let may =
-        caller.allowed_models.as_ref().is_none_or(|allowed| allowed.contains(&found.id) || allowed.contains(name));
-    if may { Ok(found) } else { Err(GatewayError::ModelNotAllowed { model: name.to_owned() }) }
+    permitted(found, name, caller)
 }
 
 /// The model that the routing rules choose for a text task. `fraction` in 0..1 decides between weighted routes.
@@ -59,8 +57,10 @@ pub fn automatic(
     let routes = classify::routes(&snapshot.routes, "text", subtask);
     let chosen = classify::choose(&routes, fraction)
         .ok_or_else(|| GatewayError::UnknownModel { asked: "auto".to_owned(), near: Vec::new() })?;
-    listed(snapshot, &chosen.model, caller)
-        .map_or_else(|| model(snapshot, &format!("{}/{}", chosen.provider, chosen.model), caller), Ok)
+    match listed(snapshot, &chosen.model, caller) {
+        Some(found) => permitted(found, &chosen.model, caller),
+        None => model(snapshot, &format!("{}/{}", chosen.provider, chosen.model), caller),
+    }
 }
 
 /// The address, credential and wire format of a model for one instance. `simulator` is its listener, when it is on.
@@ -105,15 +105,26 @@ pub fn plan(
     Ok(Plan { model, codec, target })
 }
 
+/// The model, if the key may use it under this name.
+fn permitted(found: Arc<Model>, name: &str, caller: &Caller) -> Result<Arc<Model>, GatewayError> {
+    let may =
+        caller.allowed_models.as_ref().is_none_or(|allowed| allowed.contains(&found.id) || allowed.contains(name));
+    if may { Ok(found) } else { Err(GatewayError::ModelNotAllowed { model: name.to_owned() }) }
+}
+
+fn active<'a>(snapshot: &'a Snapshot, provider: &str) -> Option<&'a Arc<Provider>> {
+    snapshot.provider(provider).filter(|provider| provider.is_active)
+}
+
 fn listed(snapshot: &Snapshot, name: &str, caller: &Caller) -> Option<Arc<Model>> {
     let model = snapshot.models.get(name).or_else(|| snapshot.models.get(snapshot.aliases.get(name)?))?;
-    caller.sees(model).then(|| model.clone())
+    (caller.sees(model) && model.provider.is_active).then(|| model.clone())
 }
 
 fn qualified(snapshot: &Snapshot, name: &str, separator: char, caller: &Caller) -> Option<Arc<Model>> {
     let (provider, model) = name.split_once(separator)?;
-    let provider = snapshot.provider(provider)?;
-    if model.is_empty() || !provider.is_active {
+    let provider = active(snapshot, provider)?;
+    if model.is_empty() {
         return None;
     }
     match listed(snapshot, model, caller) {
@@ -151,10 +162,10 @@ fn near(snapshot: &Snapshot, asked: &str, caller: &Caller) -> Vec<String> {
     let asked = asked.to_lowercase();
     let mut scored: Vec<(f64, &str)> = snapshot
         .models
-        .values()
-        .filter(|model| caller.sees(model))
-        .map(|model| model.id.as_str())
-        .chain(snapshot.aliases.keys().map(String::as_str))
+        .keys()
+        .chain(snapshot.aliases.keys())
+        .map(String::as_str)
+        .filter(|name| listed(snapshot, name, caller).is_some())
         .map(|name| (strsim::jaro_winkler(&asked, &name.to_lowercase()), name))
         .filter(|(likeness, _)| *likeness > 0.82)
         .collect();

@@ -34,6 +34,11 @@ impl ChatStream {
         self.call.facts()
     }
 
+    /// The caller's answer begins, with or without a first byte of the provider's.
+    pub fn begin(&mut self) {
+        self.call.begin();
+    }
+
     /// Waits for the first byte. After an error the stream is over. May be dropped and called again.
     pub async fn opened(&mut self) -> Result<(), GatewayError> {
         if let State::Opening(opening) = &mut self.state {

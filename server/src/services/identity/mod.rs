@@ -20,6 +20,7 @@ use crate::{
     settings::{self, Environment},
     store::{
         Db, StoreError,
+        access::AccessRow,
         api_keys::ApiKeyRow,
         sessions::{SessionRow, SignInLinkRow},
         users::UserRow,
@@ -291,6 +292,25 @@ impl Identity {
         Ok(user_id)
     }
 
+    /// The person, who has at least the level `user` in this instance afterwards. Only for those who may grant it.
+    pub async fn let_in(&self, user: &Arc<User>, instance: &str) -> Result<Arc<User>, IdentityError> {
+        let snapshot = self.catalog.snapshot();
+        let found = snapshot.instance(instance, Some(&user.org_id)).filter(|found| found.org_id == user.org_id);
+        let Some(found) = found.filter(|found| level(user, &found.id, &found.org_id).is_none()) else {
+            return Ok(user.clone());
+        };
+        self.db
+            .grant_access(&AccessRow {
+                user_id: user.id.clone(),
+                instance_id: found.id.clone(),
+                level: "user".to_owned(),
+                granted_us: self.clock.now_us(),
+            })
+            .await?;
+        self.catalog.refresh().await?;
+        Ok(self.catalog.snapshot().users.get(&user.id).unwrap_or(user).clone())
+    }
+
     /// Makes a key for a person in an instance; `days` until it expires, if ever.
     pub async fn create_key(
         &self,
@@ -307,11 +327,8 @@ impl Identity {
             });
         }
         let caller = self.in_instance(user, Some(instance_id))?;
-        let secret = keys::generate(if self.test_keys_allowed && caller.instance.id != seed::PRODUCTION {
-            keys::TEST
-        } else {
-            keys::LIVE
-        });
+        let is_test = self.test_keys_allowed && caller.instance.id != seed::PRODUCTION;
+        let secret = keys::generate(if is_test { keys::TEST } else { keys::LIVE });
         let now = self.clock.now_us();
         let row = ApiKeyRow {
             key_id: self.clock.new_id().to_string(),

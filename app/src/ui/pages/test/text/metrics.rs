@@ -31,6 +31,9 @@ fn items(facts: &Facts) -> Vec<Item> {
     if let Some(total) = facts.total_us {
         items.push(("Total time", format!("{} in all", duration(total))));
     }
+    if let Some(attempts) = facts.attempts.filter(|attempts| *attempts > 1) {
+        items.push(("Tries at providers", format!("{attempts} attempts")));
+    }
     if let Some(finish) = &facts.finish {
         items.push(("Why it ended", finish_words(finish)));
     }
@@ -71,6 +74,11 @@ pub fn Metrics(#[prop(into)] facts: Signal<Facts>) -> impl IntoView {
                 }}
             </dl>
             {move || facts.with(|facts| facts.simulated).then(|| view! { <Badge tone=Tone::Warn>"simulated"</Badge> })}
+            {move || {
+                facts
+                    .with(|facts| facts.dropped.clone())
+                    .map(|dropped| view! { <Badge tone=Tone::Warn>{format!("not sent on: {dropped}")}</Badge> })
+            }}
             {move || {
                 request_id
                     .get()

@@ -1,0 +1,13 @@
+//! The product from outside: real HTTP against the real server, on SQLite and, when `TEST_POSTGRES_URL` names a server, on
+//! Postgres. Every scenario looks at the answer and at what was written down of it.
+
+#[cfg(test)]
+mod chat;
+#[cfg(test)]
+mod models;
+#[cfg(test)]
+mod retries;
+#[cfg(test)]
+mod streams;
+#[cfg(test)]
+mod support;
