@@ -50,7 +50,7 @@ static CASES: LazyLock<Vec<Case>> = LazyLock::new(|| {
             ErrorClass::Invalid,
             Some(400),
             "Unsupported value: 'temperature' does not support 0.3 with this model.",
-            "The provider refuses the request. `code` and `param` are its own; 409, 413 and 422 keep their status.",
+            "The provider refuses the request. On OpenAI's surface `code` and `param` are its own, and 409, 413 and 422 keep their status.",
         ),
         provider(
             ErrorClass::Unsupported,
