@@ -30,7 +30,7 @@ if [ $# = 0 ]; then
     node sdk/openai.mjs || failed=yes
     say "Browser"
 fi
-npx --no-install playwright test "$@" || failed=yes
+node_modules/.bin/playwright test "$@" || failed=yes
 if [ -n "$failed" ]; then
     mkdir -p test-results
     cp "$RUN/server/log" test-results/server.log

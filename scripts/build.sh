@@ -73,6 +73,10 @@ debug() {
 }
 
 mkdir -p "$BINS" public
+# One build at a time: between the end of cargo's and the copy another clone must not put its own binary there.
+if [ -z "${ELECTRONS_BUILDING:-}" ] && command -v flock >/dev/null; then
+    ELECTRONS_BUILDING=yes exec flock "$BINS/.lock" "$0" "$@"
+fi
 exec 3>&1 1>&2
 case "${1:-release}" in
 release) release ;;

@@ -21,4 +21,6 @@ test('health, version of the files and cache headers are right', async ({ reques
   const missing = await request.get('/pkg/none.js');
   expect(missing.status()).toBe(404);
   expect(missing.headers()['content-type'] ?? '').not.toContain('text/html');
+  // Else a file that comes with the next release would stay missing in every browser that asked too early.
+  expect(missing.headers()['cache-control'] ?? '').not.toContain('immutable');
 });

@@ -4,10 +4,12 @@ mod auth;
 mod envelope;
 mod facts;
 mod openai;
+mod openapi;
 mod ops;
 mod problem;
 pub mod routes;
 mod sse;
+mod table;
 mod text;
 
 pub use auth::{api_key, instance_header, same_origin};

@@ -42,7 +42,7 @@ impl From<InputError> for Problem {
 }
 
 impl Problem {
-    fn status(&self) -> u16 {
+    pub(super) fn status(&self) -> u16 {
         match self {
             Self::Identity(error) => match error {
                 IdentityError::NoKey
@@ -204,7 +204,7 @@ impl Problem {
     }
 
     /// Status, code, message and details of the services' contract.
-    fn service_words(&self, now_us: i64) -> (u16, &'static str, String, Option<Value>) {
+    pub(super) fn service_words(&self, now_us: i64) -> (u16, &'static str, String, Option<Value>) {
         let message = self.message();
         let (status, code) = match self {
             Self::Identity(error) => match error {

@@ -1,39 +1,56 @@
-//! The route table of the public API.
+//! The route table of the public API. `openapi` describes what is listed here.
 
-use axum::{
-    Router, middleware,
-    routing::{any, get, post},
-};
+use axum::{Router, http::Method, middleware, routing::any};
+use tower_http::compression::CompressionLayer;
 
-use super::{envelope, openai, ops, text};
+use super::{envelope, openai, openapi, ops, table::Table, text};
 use crate::state::AppState;
 
 /// Everything but the pages.
 pub fn api(state: &AppState) -> Router<AppState> {
     Router::new()
-        .merge(openai_surface())
-        .nest("/text", text_service())
-        .route("/health", get(ops::live))
-        .route("/health/live", get(ops::live))
-        .route("/health/ready", get(ops::ready))
+        .merge(openai_surface().router())
+        .route("/v1", any(openai::unknown))
+        .route("/v1/{*rest}", any(openai::unknown))
+        .nest("/text", text_service().router().fallback(text::unknown))
+        .merge(operations().router())
+        .merge(reference().router().layer(CompressionLayer::new()))
         .layer(middleware::from_fn_with_state(state.clone(), envelope::envelope))
 }
 
 /// What OpenAI's SDKs call.
-fn openai_surface() -> Router<AppState> {
-    Router::new()
-        .route("/v1/chat/completions", post(openai::chat).fallback(openai::wrong_method))
-        .route("/v1/models", get(openai::models).fallback(openai::wrong_method))
-        .route("/v1/models/{*id}", get(openai::model).fallback(openai::wrong_method))
-        .route("/v1", any(openai::unknown))
-        .route("/v1/{*rest}", any(openai::unknown))
+fn openai_surface() -> Table {
+    Table::new(openai::wrong_method)
+        .post("/v1/chat/completions", openai::chat)
+        .get("/v1/models", openai::models)
+        .get("/v1/models/{*id}", openai::model)
 }
 
-/// The text service.
-fn text_service() -> Router<AppState> {
-    Router::new()
-        .route("/generate", post(text::generate).fallback(text::unknown))
-        .route("/generate/stream", post(text::generate_stream).fallback(text::unknown))
-        .route("/health", get(text::health).fallback(text::unknown))
-        .fallback(text::unknown)
+/// The text service, by the paths below its own address.
+fn text_service() -> Table {
+    Table::new(text::unknown)
+        .post("/generate", text::generate)
+        .post("/generate/stream", text::generate_stream)
+        .get("/health", text::health)
+}
+
+/// Needs no key.
+fn operations() -> Table {
+    Table::default().get("/health", ops::live).get("/health/live", ops::live).get("/health/ready", ops::ready)
+}
+
+/// The API's description. Needs no key.
+fn reference() -> Table {
+    Table::default().get("/openapi.json", openapi::json).get("/docs", openapi::docs)
+}
+
+/// Method and path of every route above.
+pub fn listed() -> Vec<(Method, String)> {
+    let surfaces = [("", openai_surface()), ("/text", text_service()), ("", operations()), ("", reference())];
+    surfaces
+        .iter()
+        .flat_map(|(prefix, table)| {
+            table.listed().map(move |(method, path)| (method.clone(), format!("{prefix}{path}")))
+        })
+        .collect()
 }

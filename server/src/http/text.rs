@@ -73,7 +73,12 @@ pub async fn generate_stream(
 
 /// Failures before the first byte have the same codes as buffered ones, but for the general one.
 fn stream_problem(problem: &Problem, request_id: &str, now_us: i64) -> Response {
-    problem.service_with(request_id, now_us, |code| if code == "GENERATION_ERROR" { "STREAMING_ERROR" } else { code })
+    problem.service_with(request_id, now_us, stream_code)
+}
+
+/// The code of a failed stream for the code of a failed buffered answer.
+pub fn stream_code(code: &'static str) -> &'static str {
+    if code == "GENERATION_ERROR" { "STREAMING_ERROR" } else { code }
 }
 
 /// Liveness under the service's own name.

@@ -37,14 +37,14 @@ const fn look(variant: ButtonVariant) -> &'static str {
 
 const fn measure(size: ButtonSize) -> &'static str {
     match size {
-        ButtonSize::Small => "h-7 px-2 text-sm gap-1.5",
-        ButtonSize::Medium => "h-8 px-3 text-base gap-2",
-        ButtonSize::Large => "h-10 px-4 text-base gap-2",
+        ButtonSize::Small => "min-h-7 px-2 py-0.5 text-sm gap-1.5",
+        ButtonSize::Medium => "min-h-8 px-3 py-1 text-base gap-2",
+        ButtonSize::Large => "min-h-10 px-4 py-1 text-base gap-2",
     }
 }
 
 const SHAPE: &str = "inline-flex shrink-0 select-none items-center justify-center rounded-md border font-medium \
-                     whitespace-nowrap transition-colors aria-disabled:opacity-55 aria-disabled:cursor-not-allowed";
+                     max-w-full transition-colors aria-disabled:opacity-55 aria-disabled:cursor-not-allowed";
 
 fn class_of(variant: ButtonVariant, size: ButtonSize, wide: bool) -> String {
     format!("{SHAPE} {} {}{}", look(variant), measure(size), if wide { " w-full" } else { "" })

@@ -1,7 +1,7 @@
 use leptos::prelude::*;
 
 use super::{Button, ButtonSize, ButtonVariant, CopyButton, Glyph, Icon, LinkButton};
-use crate::error::AppError;
+use crate::{error::AppError, ui::guard::sign_in_path};
 
 /// What happened, why, and what to do, for people.
 struct Words {
@@ -47,6 +47,12 @@ pub fn ErrorCard(#[prop(into)] error: AppError, #[prop(optional, into)] retry: O
         error.status(),
         request_id.as_ref().map(|id| format!("\nrequest id: {id}")).unwrap_or_default(),
     );
+    // Where this page is, is known to the browser only.
+    let sign_in = RwSignal::new("/sign-in".to_owned());
+    Effect::new(move |_| {
+        let place = window().location();
+        sign_in.set(sign_in_path(&place.pathname().unwrap_or_default(), &place.search().unwrap_or_default()));
+    });
     view! {
         <div role="alert" class="flex gap-3 rounded-lg border border-bad/40 bg-surface p-4">
             <span class="flex size-8 shrink-0 items-center justify-center rounded-full bg-bad-soft text-bad">
@@ -68,7 +74,7 @@ pub fn ErrorCard(#[prop(into)] error: AppError, #[prop(optional, into)] retry: O
                     {(error == AppError::Unauthorized)
                         .then(|| {
                             view! {
-                                <LinkButton href="/sign-in" variant=ButtonVariant::Primary size=ButtonSize::Small>
+                                <LinkButton href=sign_in variant=ButtonVariant::Primary size=ButtonSize::Small>
                                     "Sign in"
                                 </LinkButton>
                             }

@@ -70,11 +70,19 @@ pub fn duration(us: i64) -> String {
         0..1_000 => format!("{us} µs"),
         1_000..10_000 => format!("{} ms", trim(format!("{:.1}", us as f64 / 1e3))),
         10_000..999_500 => format!("{:.0} ms", us as f64 / 1e3),
-        ..9_995_000 => format!("{:.2} s", us as f64 / 1e6),
-        ..59_950_000 => format!("{:.1} s", us as f64 / 1e6),
-        ..HOUR => pair(us / MINUTE, "min", us % MINUTE / SECOND, "s"),
-        ..DAY => pair(us / HOUR, "h", us % HOUR / MINUTE, "min"),
+        999_500..9_995_000 => format!("{:.2} s", us as f64 / 1e6),
+        9_995_000..59_950_000 => format!("{:.1} s", us as f64 / 1e6),
+        59_950_000..HOUR => pair(us / MINUTE, "min", us % MINUTE / SECOND, "s"),
+        HOUR..DAY => pair(us / HOUR, "h", us % HOUR / MINUTE, "min"),
         _ => pair(us / DAY, "d", us % DAY / HOUR, "h"),
+    }
+}
+
+/// A long duration in whole units: `4 s`, `2 min 5 s`, `3 h 4 min`.
+pub fn span(us: i64) -> String {
+    match us.max(0) {
+        us if us < MINUTE => format!("{} s", us / SECOND),
+        us => duration(us),
     }
 }
 
@@ -183,6 +191,7 @@ mod tests {
         ] {
             assert_eq!(duration(us), text);
         }
+        assert_eq!([span(0), span(4_900_000), span(65 * SECOND)], ["0 s", "4 s", "1 min 5 s"]);
         assert_eq!(rate(50, 2 * SECOND).as_deref(), Some("25 tok/s"));
         assert_eq!(rate(5, 2 * SECOND).as_deref(), Some("2.5 tok/s"));
         assert_eq!(rate(5, 0), None);

@@ -26,6 +26,9 @@ pub fn Page(
     /// As wide as the window: consoles and wide tables.
     #[prop(optional)]
     wide: bool,
+    /// One column of forms.
+    #[prop(optional)]
+    narrow: bool,
     /// For readers only, where the screen needs the room.
     #[prop(optional)]
     hidden_title: bool,
@@ -45,7 +48,11 @@ pub fn Page(
             frame.arrived.set_value(true);
         });
     }
-    let width = if wide { "max-w-none" } else { "max-w-6xl" };
+    let width = match (wide, narrow) {
+        (true, _) => "max-w-none",
+        (_, true) => "max-w-3xl",
+        _ => "max-w-7xl",
+    };
     view! {
         <Title text=title.clone() />
         <div class=format!("mx-auto flex w-full min-w-0 flex-col gap-6 p-4 md:p-6 {width}")>

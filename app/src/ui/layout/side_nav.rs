@@ -13,6 +13,9 @@ use crate::{
 const LINK: &str = "flex h-8 items-center gap-2.5 rounded-md border border-transparent px-2 text-muted hover:bg-hover hover:text-ink \
                     aria-[current=page]:bg-selected aria-[current=page]:font-medium aria-[current=page]:text-ink";
 
+const LINK_RAIL: &str = "flex h-8 items-center justify-center rounded-md border border-transparent text-muted hover:bg-hover \
+                         hover:text-ink aria-[current=page]:bg-selected aria-[current=page]:text-ink";
+
 /// The links of the registry; `rail` hides the words (readers still get them).
 #[component]
 fn Links(me: Me, #[prop(into)] rail: Signal<bool>, #[prop(into)] on_go: Callback<()>) -> impl IntoView {
@@ -49,7 +52,7 @@ fn Links(me: Me, #[prop(into)] rail: Signal<bool>, #[prop(into)] on_go: Callback
                                     <li>
                                         <a
                                             href=entry.path
-                                            class=LINK
+                                            class=move || if rail.get() { LINK_RAIL } else { LINK }
                                             aria-current=current
                                             title=move || rail.get().then_some(entry.label)
                                             on:click=move |_| on_go.run(())
@@ -68,14 +71,14 @@ fn Links(me: Me, #[prop(into)] rail: Signal<bool>, #[prop(into)] on_go: Callback
         .collect_view()
 }
 
-/// The foot of the sidebar: help and version.
+/// The foot of the sidebar: help.
 #[component]
-fn Foot(version: String, #[prop(into)] rail: Signal<bool>) -> impl IntoView {
+fn Help(#[prop(into)] rail: Signal<bool>) -> impl IntoView {
     let frame = use_frame();
     view! {
         <button
             type="button"
-            class=format!("{LINK} w-full")
+            class=move || if rail.get() { format!("{LINK_RAIL} w-full") } else { format!("{LINK} w-full") }
             title=move || rail.get().then_some("Help and shortcuts")
             on:click=move |_| {
                 frame.overlay.set(false);
@@ -88,7 +91,6 @@ fn Foot(version: String, #[prop(into)] rail: Signal<bool>) -> impl IntoView {
                 <Kbd keys="?" />
             </span>
         </button>
-        <p class=move || if rail.get() { "sr-only" } else { "px-2 pt-1 text-xs text-muted" }>"Version " {version}</p>
     }
 }
 
@@ -117,8 +119,9 @@ pub fn SideNav(me: Me) -> impl IntoView {
                 <Links me rail=frame.rail on_go=|_| () />
             </div>
             <div class="border-t border-line pt-2">
-                <Foot version rail=frame.rail />
-                <div class=move || if frame.rail.get() { "flex justify-center" } else { "flex justify-end" }>
+                <Help rail=frame.rail />
+                <div class=move || if frame.rail.get() { "flex justify-center" } else { "flex items-center justify-between ps-2" }>
+                    <p class=move || if frame.rail.get() { "sr-only" } else { "text-xs text-muted" }>"Version " {version}</p>
                     <IconButton
                         icon=Glyph::Panel
                         label=move || {
@@ -147,7 +150,8 @@ pub fn OverlayNav(me: Me) -> impl IntoView {
                             <Links me rail=false on_go=move |()| frame.overlay.set(false) />
                         </div>
                         <div class="border-t border-line pt-2">
-                            <Foot version rail=false />
+                            <Help rail=false />
+                            <p class="px-2 pt-1 text-xs text-muted">"Version " {version}</p>
                         </div>
                     </nav>
                 }

@@ -19,13 +19,13 @@ const SHORTEST: usize = 12;
 pub fn AccountPage() -> impl IntoView {
     use leptos::server_fn::ServerFn;
     view! {
-        <Page title="Account" lead="Who you are here, and how the console behaves for you.">
+        <Page title="Account" lead="Who you are here, and how the console behaves for you." narrow=true>
             {use_me()
                 .map(|me| {
                     let has_password = me.has_password;
                     let email = me.email.clone();
                     view! {
-                        <div class="grid max-w-3xl grid-cols-1 gap-6">
+                        <div class="grid grid-cols-1 gap-6">
                             <Profile me />
                             <PasswordCard has_password email />
                             <Appearance />

@@ -51,6 +51,7 @@ pub async fn chat(
                 id: format!("chatcmpl-{request_id}"),
                 created,
                 include_usage,
+                model: stream.facts().model,
                 writer: None,
                 usage: None,
                 passed_usage: false,
@@ -65,6 +66,8 @@ struct OpenAiFrames {
     id: String,
     created: i64,
     include_usage: bool,
+    /// Named when the upstream does not name its model.
+    model: String,
     /// Made with the first chunk that is not the upstream's own, because it names the model.
     writer: Option<render::ChunkWriter>,
     usage: Option<Usage>,
@@ -89,7 +92,7 @@ impl sse::Frames for OpenAiFrames {
                 continue;
             }
             let writer = self.writer.get_or_insert_with(|| {
-                let model = chunk.model.as_deref().unwrap_or_default();
+                let model = chunk.model.as_deref().unwrap_or(&self.model);
                 render::ChunkWriter::new(&self.id, self.created, model, self.include_usage)
             });
             writer.step(&chunk, &mut rendered);

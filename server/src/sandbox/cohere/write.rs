@@ -36,16 +36,14 @@ pub(super) fn events(answer: &Answer) -> Vec<Event> {
     };
     let opening = json!({"role": "assistant", "content": [], "tool_plan": "", "tool_calls": [], "citations": []});
     add("message-start", json!({"id": format!("sim-{}", answer.key), "delta": {"message": opening}}), 0, false);
-    let mut index = 0;
     let texts = choice.map(|choice| [("thinking", &choice.reasoning), ("text", &choice.text)]);
-    for (kind, text) in texts.into_iter().flatten().filter(|(_, text)| !text.is_empty()) {
+    for (index, (kind, text)) in texts.into_iter().flatten().filter(|(_, text)| !text.is_empty()).enumerate() {
         let message = |content: Value| json!({"index": index, "delta": {"message": {"content": content}}});
         add("content-start", message(json!({"type": kind, kind: ""})), 0, false);
         for piece in tokens::pieces(text) {
             add("content-delta", message(json!({kind: piece})), 1, false);
         }
         add("content-end", json!({"index": index}), 0, false);
-        index += 1;
     }
     for (place, call) in choice.into_iter().flat_map(|choice| &choice.calls).enumerate() {
         let message = |call: Value| json!({"index": place, "delta": {"message": {"tool_calls": call}}});

@@ -151,9 +151,15 @@ async fn odd_framings_say_the_same() {
     let sandbox = Sandbox::start().await;
     let body = json!({"model": "gpt-4o", "stream": true, "stream_options": {"include_usage": true}, "messages": [{"role": "user", "content": "Tell me about rivers"}]});
     let get = async |fault: &str| {
-        streamed(sandbox.post("openai", "/chat/completions", &body).header("x-sim-fault", fault)).await
+        streamed(
+            sandbox
+                .post("openai", "/chat/completions", &body)
+                .header("x-sim-tokens", "40")
+                .header("x-sim-fault", fault),
+        )
+        .await
     };
-    let plain = streamed(sandbox.post("openai", "/chat/completions", &body)).await;
+    let plain = streamed(sandbox.post("openai", "/chat/completions", &body).header("x-sim-tokens", "40")).await;
     for fault in ["crlf", "comments", "split", "crlf,comments,split"] {
         let odd = get(fault).await;
         assert_eq!(contents(&odd), contents(&plain), "{fault}");
@@ -262,8 +268,9 @@ fn every_stream() -> Vec<(&'static str, &'static str, Value)> {
 async fn every_fault_works_for_every_provider() {
     let sandbox = Sandbox::start().await;
     for (provider, path, body) in every_stream() {
-        let plain = streamed(sandbox.post(provider, path, &body)).await;
-        let fault = |spec: &str| sandbox.post(provider, path, &body).header("x-sim-fault", spec.to_owned());
+        let short = || sandbox.post(provider, path, &body).header("x-sim-tokens", "12");
+        let plain = streamed(short()).await;
+        let fault = |spec: &str| short().header("x-sim-fault", spec.to_owned());
         let data = |text: &str| events(text).into_iter().map(|(_, data)| data).collect::<Vec<_>>();
         let end = |text: &str| data(text).pop().unwrap();
 

@@ -179,7 +179,12 @@ impl Gateway {
             };
             match self.wait_before_retry(plan, &error, tried) {
                 Some(wait) if Deadline::now() + wait < deadline => tokio::time::sleep(wait).await,
-                _ => return Err(GatewayError::Provider { provider: plan.target.provider.to_string(), error }),
+                _ => {
+                    return Err(GatewayError::Provider {
+                        provider: plan.target.provider.to_string(),
+                        error: error.into(),
+                    });
+                }
             }
         }
     }
@@ -211,17 +216,28 @@ impl Gateway {
         deadline: Deadline,
     ) -> Result<Box<Completion>, ProviderError> {
         let mut request = log.request(plan, input, false)?;
+        let mut polls: Option<UpstreamRequest> = None;
         loop {
             let upstream = self.send(plan, request, deadline).await?;
             let headers = upstream.headers.clone();
             let body = upstream.read(deadline).await?;
-            match plan.codec.response(&plan.target, &headers, body)? {
-                Parsed::Done(completion) => return Ok(completion),
+            let parsed = match &polls {
+                None => plan.codec.response(&plan.target, &headers, body)?,
+                Some(asked) => plan.codec.polled(&plan.target, asked, &headers, body)?,
+            };
+            match parsed {
+                Parsed::Done(mut completion) => {
+                    if completion.model.is_empty() {
+                        completion.model = plan.target.model.to_string();
+                    }
+                    return Ok(completion);
+                }
                 Parsed::Poll { next, wait } => {
                     if Deadline::now() + wait >= deadline {
                         return Err(ProviderError::new(ErrorClass::Timeout, "the provider did not finish in time"));
                     }
                     tokio::time::sleep(wait).await;
+                    polls = Some((*next).clone());
                     request = *next;
                 }
             }
@@ -263,7 +279,17 @@ impl Gateway {
         }
         let (status, headers) = (upstream.status, upstream.headers.clone());
         let body = upstream.read(deadline).await.unwrap_or_default();
-        Err(plan.codec.error(status, &headers, &body))
+        let mut error = plan.codec.error(status, &headers, &body);
+        // Some providers repeat the key they were shown.
+        if let Some(credential) = plan.target.credential.as_ref().filter(|key| !key.reveal().is_empty()) {
+            error.message = error.message.replace(credential.reveal(), "***");
+        }
+        // Providers tell with every answer when their limits are whole again; that is a time to wait only for who ran into one.
+        let says_when = headers.contains_key("retry-after") || headers.contains_key("retry-after-ms");
+        if !says_when && !matches!(error.class, ErrorClass::RateLimit | ErrorClass::Overloaded) {
+            error.retry_after = None;
+        }
+        Err(error)
     }
 }
 

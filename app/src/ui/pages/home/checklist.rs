@@ -26,6 +26,14 @@ pub fn FirstSteps(overview: RwSignal<Overview>, shown: RwSignal<bool>) -> impl I
         1 + u8::from(c.has_console_run) + u8::from(key_made.get()) + u8::from(c.has_api_run)
     });
     let complete = Signal::derive(move || done.get() == 4);
+    // The code is open until the first request was there when the page came; a new key opens it again, filled in.
+    let code = RwSignal::new(!check.with_untracked(|c| c.has_api_run));
+    Effect::new(move |_| {
+        if frame.new_key.with(Option::is_some) {
+            code.set(true);
+        }
+    });
+    let variables = RwSignal::new(false);
     let dismiss = move |_| {
         shown.set(false);
         spawn_local(async move {
@@ -38,7 +46,7 @@ pub fn FirstSteps(overview: RwSignal<Overview>, shown: RwSignal<bool>) -> impl I
     view! {
         <section aria-labelledby="first-steps" class="min-w-0 rounded-lg border border-line bg-surface shadow-card">
             <header class="flex flex-wrap items-center gap-x-4 gap-y-2 border-b border-line px-4 py-3">
-                <div class="min-w-0 flex-1">
+                <div class="min-w-0 flex-1 basis-56">
                     <h2 id="first-steps" class="font-semibold">
                         {move || if complete.get() { "You are set up" } else { "First steps" }}
                     </h2>
@@ -65,68 +73,119 @@ pub fn FirstSteps(overview: RwSignal<Overview>, shown: RwSignal<bool>) -> impl I
                 </Button>
             </header>
             <ol class="divide-y divide-line">
-                <Step number=1 title="The server runs" done=true>
-                    <p class="text-muted">"You are looking at it. Data is kept, restarts are safe."</p>
+                <Step number=1 title="The server runs" text="You are looking at it. Data is kept, restarts are safe." done=true />
+                <Step
+                    number=2
+                    title="Try a prompt"
+                    text="Talk to a model in the browser. Without any account the built-in simulator answers."
+                    done=move || check.with(|c| c.has_console_run)
+                    action=|| {
+                        view! {
+                            <LinkButton href="/test/text" size=ButtonSize::Small icon=Glyph::Chat>
+                                "Open text console"
+                            </LinkButton>
+                        }
+                    }
+                />
+                <Step
+                    number=3
+                    title="Create an API key"
+                    text="Applications call this server with a key of its own; the providers' keys stay here."
+                    done=key_made
+                    action=move || {
+                        view! {
+                            <Button size=ButtonSize::Small icon=Glyph::Key on_click=move |_| frame.key_dialog.set(true)>
+                                {move || if key_made.get() { "Create another key" } else { "Create API key" }}
+                            </Button>
+                        }
+                    }
+                />
+                <Step
+                    number=4
+                    title="Make the first request"
+                    text="Any OpenAI SDK works: only the base URL changes."
+                    done=move || check.with(|c| c.has_api_run)
+                    action=move || {
+                        view! {
+                            <Button
+                                size=ButtonSize::Small
+                                icon=Glyph::Code
+                                on_click=move |_| code.update(|code| *code = !*code)
+                            >
+                                {move || if code.get() { "Hide code" } else { "Show code" }}
+                            </Button>
+                        }
+                    }
+                >
+                    <Show when=move || code.get()>
+                        <FirstRequest overview />
+                    </Show>
                 </Step>
-                <Step number=2 title="Try a prompt" done=move || check.with(|c| c.has_console_run)>
-                    <div class="flex flex-wrap items-center justify-between gap-3">
-                        <p class="text-muted">
-                            "Talk to a model in the browser. Without any account the built-in simulator answers."
-                        </p>
-                        <LinkButton href="/test/text" icon=Glyph::Chat>
-                            "Open text console"
-                        </LinkButton>
-                    </div>
-                </Step>
-                <Step number=3 title="Create an API key" done=key_made>
-                    <div class="flex flex-wrap items-center justify-between gap-3">
-                        <p class="text-muted">"Applications call this server with a key of its own; providers' keys stay here."</p>
-                        <Button icon=Glyph::Key on_click=move |_| frame.key_dialog.set(true)>
-                            {move || if key_made.get() { "Create another key" } else { "Create API key" }}
-                        </Button>
-                    </div>
-                </Step>
-                <Step number=4 title="Make the first request" done=move || check.with(|c| c.has_api_run)>
-                    <FirstRequest overview />
-                </Step>
-                <Step number=5 title="Connect a provider (optional)" done=move || check.with(|c| c.has_credential)>
-                    <Connect overview />
+                <Step
+                    number=5
+                    title="Connect a provider (optional)"
+                    text="Set its key in the environment of the server and start it again; real answers then replace simulated ones."
+                    done=move || check.with(|c| c.has_credential)
+                    action=move || {
+                        view! {
+                            <Button
+                                size=ButtonSize::Small
+                                icon=Glyph::Plug
+                                on_click=move |_| variables.update(|shown| *shown = !*shown)
+                            >
+                                {move || if variables.get() { "Hide variables" } else { "Show variables" }}
+                            </Button>
+                        }
+                    }
+                >
+                    <Show when=move || variables.get()>
+                        <Connect overview />
+                    </Show>
                 </Step>
             </ol>
         </section>
     }
 }
 
+/// One step: a line with its action; done ones are quiet.
 #[component]
 fn Step(
     number: u8,
-    #[prop(into)] title: String,
+    title: &'static str,
+    text: &'static str,
     #[prop(into)] done: Signal<bool>,
-    children: Children,
+    #[prop(optional, into)] action: ViewFn,
+    #[prop(optional)] children: Option<Children>,
 ) -> impl IntoView {
     view! {
-        <li class="flex gap-3 p-4">
-            <span class=move || {
-                if done.get() {
-                    "flex size-6 shrink-0 items-center justify-center rounded-full border border-transparent bg-good-soft text-good"
-                } else {
-                    "flex size-6 shrink-0 items-center justify-center rounded-full border border-control text-sm tabular-nums text-muted"
-                }
-            }>
-                {move || {
+        <li class="px-4 py-2.5">
+            <div class="flex items-start gap-3">
+                <span class=move || {
                     if done.get() {
-                        view! { <Icon glyph=Glyph::Check /> }.into_any()
+                        "mt-0.5 flex size-6 shrink-0 items-center justify-center rounded-full border border-transparent bg-good-soft text-good"
                     } else {
-                        view! { <span aria-hidden="true">{number}</span> }.into_any()
+                        "mt-0.5 flex size-6 shrink-0 items-center justify-center rounded-full border border-control text-sm tabular-nums text-muted"
                     }
-                }}
-            </span>
-            <div class="min-w-0 flex-1">
-                <h3 class="mb-1 leading-6 font-medium">
-                    {title} <span class="sr-only">{move || if done.get() { " (done)" } else { " (to do)" }}</span>
-                </h3>
-                {children()}
+                }>
+                    {move || {
+                        if done.get() {
+                            view! { <Icon glyph=Glyph::Check /> }.into_any()
+                        } else {
+                            view! { <span aria-hidden="true">{number}</span> }.into_any()
+                        }
+                    }}
+                </span>
+                <div class="flex min-w-0 flex-1 flex-wrap items-center gap-x-4 gap-y-2">
+                    <div class="min-w-0 flex-1 basis-64">
+                        <h3 class=move || if done.get() { "leading-7 text-muted" } else { "leading-7 font-medium" }>
+                            {title} <span class="sr-only">{move || if done.get() { " (done)" } else { " (to do)" }}</span>
+                        </h3>
+                        {move || (!done.get()).then(|| view! { <p class="text-muted">{text}</p> })}
+                    </div>
+                    {action.run()}
+                </div>
             </div>
+            {children.map(|children| view! { <div class="min-w-0 sm:ps-9">{children()}</div> })}
         </li>
     }
 }
@@ -146,13 +205,13 @@ fn FirstRequest(overview: RwSignal<Overview>) -> impl IntoView {
         })
     });
     view! {
-        <div class="flex min-w-0 flex-col gap-3">
+        <div class="flex min-w-0 flex-col gap-3 pt-1 pb-2">
             <p class="text-muted">
                 {move || {
                     if filled.get() {
-                        "Your new key is filled in. Paste this into a terminal; any OpenAI SDK works the same way."
+                        "Your new key is filled in. Paste this into a terminal."
                     } else {
-                        "Any OpenAI SDK works: only the base URL changes. Create a key above and it is filled in here."
+                        "Create a key above and it is filled in here."
                     }
                 }}
             </p>
@@ -241,7 +300,7 @@ fn Came(run: RunSummary) -> impl IntoView {
     view! {
         <p>
             {text} " "
-            <a class="font-medium underline" href=format!("/test/history?run={}", run.request_id)>
+            <a class="font-medium underline" href=format!("/test/history?surface=all&who=all&run={}", run.request_id)>
                 "Look at it"
             </a>
         </p>
@@ -262,12 +321,7 @@ fn Connect(overview: RwSignal<Overview>) -> impl IntoView {
         })
     });
     view! {
-        <p class="text-muted">
-            "Set a provider's key in the environment of the server and start it again; real answers then replace simulated ones."
-        </p>
-        <details class="mt-1">
-            <summary class="min-h-6 w-fit rounded-sm text-link">"Names of the variables"</summary>
-            <dl class="mt-2 grid gap-x-6 gap-y-1 sm:grid-cols-2">
+        <dl class="grid gap-x-6 gap-y-1 pt-1 pb-2 sm:grid-cols-2">
                 {move || {
                     open.get()
                         .into_iter()
@@ -284,6 +338,5 @@ fn Connect(overview: RwSignal<Overview>) -> impl IntoView {
                         .collect_view()
                 }}
             </dl>
-        </details>
     }
 }

@@ -25,7 +25,7 @@ const CALM_TICKS: u32 = 8;
 
 #[component]
 pub fn HomePage() -> impl IntoView {
-    let overview = Resource::new(|| (), |()| api::load_overview());
+    let overview = Resource::new_blocking(|| (), |()| api::load_overview());
     view! {
         <Page
             title="Home"

@@ -35,15 +35,14 @@ pub fn Providers(overview: RwSignal<Overview>) -> impl IntoView {
                             .map(|provider| {
                                 let (word, icon, tone) = look(provider.state);
                                 let models = match provider.models {
+                                    0 => String::new(),
                                     1 => "1 model".to_owned(),
                                     models => format!("{models} models"),
                                 };
                                 view! {
-                                    <li class="flex min-h-10 items-center gap-3 px-4 py-1.5">
-                                        <span class="min-w-0 flex-1">
-                                            <span class="block truncate">{provider.name}</span>
-                                            <span class="block text-xs text-muted">{models}</span>
-                                        </span>
+                                    <li class="flex min-h-9 items-center gap-2 px-4 py-1">
+                                        <span class="truncate">{provider.name}</span>
+                                        <span class="min-w-0 flex-1 text-xs whitespace-nowrap text-muted">{models}</span>
                                         <Badge tone=tone icon=icon>
                                             {word}
                                         </Badge>

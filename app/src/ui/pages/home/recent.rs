@@ -44,7 +44,7 @@ pub fn Recent(overview: RwSignal<Overview>) -> impl IntoView {
             flush=true
             actions=|| {
                 view! {
-                    <LinkButton href="/test/history" size=ButtonSize::Small icon=Glyph::History>
+                    <LinkButton href="/test/history?surface=all&who=all" size=ButtonSize::Small icon=Glyph::History>
                         "All"
                     </LinkButton>
                 }
@@ -91,7 +91,7 @@ pub fn Recent(overview: RwSignal<Overview>) -> impl IntoView {
 
 #[component]
 fn RunRow(run: RunSummary) -> impl IntoView {
-    let href = format!("/test/history?run={}", run.request_id);
+    let href = format!("/test/history?surface=all&who=all&run={}", run.request_id);
     let model = run.model_used.unwrap_or(run.model_asked);
     let model = if model.is_empty() { "no model".to_owned() } else { model };
     let tokens = format!("{} → {}", format::compact(run.input_tokens), format::compact(run.output_tokens));

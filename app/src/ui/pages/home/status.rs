@@ -3,7 +3,7 @@ use leptos::prelude::*;
 use crate::{
     types::Overview,
     ui::{
-        kit::{Badge, Card, Clock, CopyButton, Glyph, Icon, Stat, Tone, format},
+        kit::{Badge, Card, Clock, CopyButton, Glyph, Stat, Tone, format},
         me::use_me,
     },
 };
@@ -17,22 +17,20 @@ pub fn Status(overview: RwSignal<Overview>, stale: RwSignal<bool>) -> impl IntoV
         let now = clock.and_then(|clock| clock.0.get());
         overview.with(|overview| {
             let up = now.unwrap_or(overview.now_us).max(overview.now_us) - overview.started_us;
-            // Whole units only: a server that just started says "0 s".
-            format::duration((up.max(0) / 1_000_000).max(1) * 1_000_000)
+            format::span(up)
         })
     };
     let base = Signal::derive(move || overview.with(|overview| format!("{}/v1", overview.base_url)));
-    let fact = |icon: Glyph, name: &'static str, value: AnyView| {
+    let fact = |name: &'static str, value: AnyView| {
         view! {
             <div class="flex items-center gap-1.5">
-                <Icon glyph=icon class="size-4 text-muted" />
                 <dt class="text-muted">{name}</dt>
                 <dd class="font-medium">{value}</dd>
             </div>
         }
     };
     view! {
-        <section aria-label="What is running" class="flex flex-wrap items-center gap-x-6 gap-y-2 rounded-lg border border-line bg-surface px-4 py-2.5 shadow-card">
+        <section aria-label="What is running" class="flex flex-wrap items-center gap-x-6 gap-y-1 rounded-lg border border-line bg-surface px-4 py-1.5 shadow-card">
             <p role="status">
                 {move || {
                     if stale.get() {
@@ -42,23 +40,22 @@ pub fn Status(overview: RwSignal<Overview>, stale: RwSignal<bool>) -> impl IntoV
                     }
                 }}
             </p>
-            <dl class="flex flex-wrap items-center gap-x-6 gap-y-2">
+            <dl class="flex flex-wrap items-center gap-x-5 gap-y-1">
                 {me
                     .map(|me| {
                         let environment = if me.environment == "production" { "Production" } else { "Development" };
                         view! {
-                            {fact(Glyph::Bolt, "Version", me.version.into_any())}
-                            {fact(Glyph::Server, "Environment", environment.into_any())}
-                            {fact(Glyph::Flask, "Simulator", if me.simulation { "on" } else { "off" }.into_any())}
+                            {fact("Version", me.version.into_any())}
+                            {fact("Environment", environment.into_any())}
+                            {fact("Simulator", if me.simulation { "on" } else { "off" }.into_any())}
                         }
                     })}
                 {fact(
-                    Glyph::Database,
                     "Database",
                     (move || overview.with(|overview| if overview.database == "postgres" { "PostgreSQL" } else { "SQLite" })).into_any(),
-                )} {fact(Glyph::Clock, "Up", uptime.into_any())}
+                )} {fact("Up", uptime.into_any())}
             </dl>
-            <div class="ms-auto flex min-w-0 items-center gap-1">
+            <div class="flex min-w-0 items-center gap-1.5 xl:ms-auto">
                 <span class="text-muted">"Base URL"</span>
                 <code class="truncate">{move || base.get()}</code>
                 <CopyButton text=base label="Copy base URL" compact=true />

@@ -27,6 +27,9 @@ pub struct Facts {
     pub usage: Option<Usage>,
     pub cost_micro_usd: Option<i64>,
     pub finish: Option<String>,
+    /// Parameters that the provider does not know and that were left out.
+    #[serde(default)]
+    pub dropped: Option<String>,
 }
 
 impl Facts {
@@ -35,6 +38,8 @@ impl Facts {
         let number = |name: &str| header(name)?.trim().parse::<f64>().ok().filter(|number| number.is_finite());
         Self {
             request_id: header("x-request-id"),
+            provider: header("x-de-provider"),
+            dropped: header("x-de-dropped"),
             simulated: header("x-de-simulated").is_some_and(|value| matches!(value.as_str(), "true" | "1")),
             streamed: header("content-type").is_some_and(|kind| kind.starts_with("text/event-stream")),
             overhead_us: number("x-de-overhead-ms").map(|ms| (ms * 1e3).round() as i64),

@@ -1,0 +1,147 @@
+//! What several operations share: keys, parameters, headers, and the words at the beginning of each part.
+
+use serde_json::{Value, json};
+
+use super::build::{Schema, integer, number, string, words};
+
+pub const DESCRIPTION: &str = "\
+Every request but those for health and this reference needs an API key, or the session of a signed-in person. A key \
+belongs to one instance; limits, provider credentials and records are the instance's.
+
+Every answer carries `x-request-id`, which also names the call in the history. A generated answer says in `x-de-…` \
+headers which model and provider made it, in how many attempts, whether it was simulated, how long the gateway itself \
+took and, when it came whole, what it cost.
+
+Errors have the shape of their surface, and say whose fault they are. `OPTIONS` on any path answers the browser's \
+cross-origin question; every answer allows all origins, and none allows cookies from them.";
+
+pub const OPENAI: &str = "\
+Any OpenAI SDK works with the base URL `/v1` of this server and one of its keys. The body of a request is passed on as \
+it came where the provider speaks this format: only the model's name is replaced and, in streams, usage is asked for. \
+Where the provider speaks another format the request is translated.
+
+Errors have OpenAI's shape, so the SDKs raise their own typed exceptions. `source` is `caller`, `gateway` or `provider`: \
+whoever has to change something. An error of a provider also has `provider`, `provider_status` and `provider_code`.
+
+A field with the value `null` counts as absent.";
+
+pub const TEXT: &str = "\
+One prompt in, one text out, with the defaults and the prompt template of the model. Fields that are not named here are \
+ignored. Errors have the shape `{error, error_code, request_id, details?}`; unknown paths and wrong methods are both 404.";
+
+pub const OPERATIONS: &str = "\
+For load balancers, service managers and people. Nothing here needs a key.";
+
+/// Any one of them is enough.
+pub fn security() -> Value {
+    json!([{ "bearer": [] }, { "xApiKey": [] }, { "xGoogApiKey": [] }, { "queryKey": [] }, { "session": [] }])
+}
+
+pub fn security_schemes() -> Value {
+    json!({
+        "bearer": {
+            "type": "http", "scheme": "bearer",
+            "description": "`Authorization: Bearer <key>`. `Authorization: Key <key>` and the bare key are understood, too.",
+        },
+        "xApiKey": { "type": "apiKey", "in": "header", "name": "x-api-key", "description": "As Anthropic's SDKs send it." },
+        "xGoogApiKey": {
+            "type": "apiKey", "in": "header", "name": "x-goog-api-key", "description": "As Google's SDKs send it.",
+        },
+        "queryKey": {
+            "type": "apiKey", "in": "query", "name": "key",
+            "description": "Only for callers that cannot send headers: addresses end up in the logs of proxies.",
+        },
+        "session": {
+            "type": "apiKey", "in": "cookie", "name": "de_session",
+            "description": "The cookie of a signed-in person. A `POST` with it must come from a page of this very host \
+                            (`Origin` or `Sec-Fetch-Site`).",
+        },
+    })
+}
+
+/// Parameters by the name that operations refer to.
+pub fn parameters() -> Value {
+    let header = |name: &str, schema: Schema, about: &str| json!({ "name": name, "in": "header", "required": false, "description": about, "schema": Value::from(schema) });
+    json!({
+        "instance": header(
+            "X-Instance-ID", string().example("default"),
+            "Id or name of the instance the call is made in. Needed only by sessions, because a key belongs to one \
+             instance: naming another one is 403 `instance_access_denied`. `default` and absence mean the key's own.",
+        ),
+        "callerRequestId": header(
+            "X-Request-ID", string(),
+            "The caller's own name for the call, at most 300 characters. It is kept in the record beside ours; the \
+             answer's `x-request-id` is always ours.",
+        ),
+        "timeout": header(
+            "X-DE-Timeout-Ms", integer().least(1),
+            "The longest the whole call may take, retries included, in milliseconds. Cannot exceed \
+             `gateway.total_timeout_ms` of the settings.",
+        ),
+        "model": {
+            "name": "id", "in": "path", "required": true,
+            "description": "The model's id or an alias, `provider/model`, `provider:model`, or a name whose beginning \
+                            tells the provider (`gpt-…`). Slashes need no escape.",
+            "schema": { "type": "string" },
+            "example": "gpt-4o-mini",
+        },
+    })
+}
+
+/// Response headers by their names.
+pub fn headers() -> Value {
+    let header = |schema: Schema, about: &str| json!({ "description": about, "schema": Value::from(schema) });
+    let seconds = |about: &str| header(integer().least(1), about);
+    json!({
+        "x-request-id": header(string().with("format", "uuid"), "Our id of the request, a UUIDv7."),
+        "x-de-model": header(string(), "The model that answered."),
+        "x-de-provider": header(string(), "The provider that answered."),
+        "x-de-attempts": header(integer().least(0), "How often the provider was asked. In a stream: until the headers were sent, which is 0 when the provider had not answered within `gateway.keep_alive_ms`."),
+        "x-de-simulated": header(words(&["true", "false"]), "Whether the built-in simulator stood in for the provider."),
+        "x-de-overhead-ms": header(number().least(0), "Milliseconds that were the gateway's own, with three decimals."),
+        "x-de-dropped": header(
+            string().example("seed, top_k"),
+            "Parameters of the request that the provider does not take and that were left out. Absent when none were.",
+        ),
+        "x-de-cost-usd": header(string().with("pattern", r"^-?\d+\.\d{6}$"), "What the call cost, in US dollars. Absent from streams, whose cost is known only at their end; the record has it."),
+        "x-ratelimit-limit-requests": header(integer().least(0), "Requests per minute of the tightest limit that applies. Absent where none does."),
+        "x-ratelimit-remaining-requests": header(integer().least(0), "What is left of it."),
+        "x-ratelimit-reset-requests": header(string().example("60s"), "When it is whole again."),
+        "retry-after": seconds("Seconds to wait before the next try. Sent when that is known."),
+        "retry-after-ms": header(integer().least(0), "The same in milliseconds."),
+        "x-should-retry": header(words(&["false"]), "`false` when the provider's account is empty: the official SDKs then do not try again."),
+        "www-authenticate": header(words(&["Bearer"]), "How to authenticate."),
+    })
+}
+
+/// Headers of every answer.
+pub const ALWAYS: &[&str] = &["x-request-id"];
+
+/// Headers of a generated answer that came whole.
+pub const WHOLE: &[&str] = &[
+    "x-request-id",
+    "x-de-model",
+    "x-de-provider",
+    "x-de-attempts",
+    "x-de-simulated",
+    "x-de-overhead-ms",
+    "x-de-dropped",
+    "x-de-cost-usd",
+    "x-ratelimit-limit-requests",
+    "x-ratelimit-remaining-requests",
+    "x-ratelimit-reset-requests",
+];
+
+/// Headers of a stream.
+pub const STREAM: &[&str] = &[
+    "x-request-id",
+    "x-de-model",
+    "x-de-provider",
+    "x-de-attempts",
+    "x-de-simulated",
+    "x-de-overhead-ms",
+    "x-de-dropped",
+    "x-ratelimit-limit-requests",
+    "x-ratelimit-remaining-requests",
+    "x-ratelimit-reset-requests",
+];
