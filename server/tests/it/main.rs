@@ -8,6 +8,8 @@ mod clients;
 #[cfg(test)]
 mod errors;
 #[cfg(test)]
+mod identity;
+#[cfg(test)]
 mod limits;
 #[cfg(test)]
 mod models;

@@ -16,7 +16,7 @@ use tokio::time::{Instant, sleep};
 pub use app::TestApp;
 pub use chat::{Answer, Streamed, answer, data_lines, hello, streamed};
 pub use database::{Database, Place};
-pub use people::{Browser, DAY_US};
+pub use people::{Browser, DAY_US, cookie_of};
 pub use records::Record;
 pub use wire::{Raw, closed_port};
 
