@@ -32,9 +32,8 @@ pub async fn respond(
     frames: impl Frames,
     keep_alive: Duration,
 ) -> Result<Response, GatewayError> {
-    match tokio::time::timeout(keep_alive, stream.opened()).await {
-        Ok(Err(error)) => return Err(error),
-        Ok(Ok(())) | Err(_) => {}
+    if let Ok(Err(error)) = tokio::time::timeout(keep_alive, stream.opened()).await {
+        return Err(error);
     }
     stream.begin();
     let facts = stream.facts();

@@ -205,7 +205,8 @@ async fn tools_make_a_round_trip(database: Database) {
     assert_eq!(said.body["choices"][0]["finish_reason"], "stop");
 
     // An answer to a call that nobody made.
-    body["messages"] = json!([{"role": "user", "content": "x"}, {"role": "tool", "tool_call_id": "call_0", "content": "y"}]);
+    body["messages"] =
+        json!([{"role": "user", "content": "x"}, {"role": "tool", "tool_call_id": "call_0", "content": "y"}]);
     assert_eq!(app.chat(&body).await.failed(400).body["error"]["type"], "invalid_request_error");
 }
 
@@ -263,7 +264,8 @@ async fn long_contents_are_cut(database: Database) {
     body["messages"][0]["content"] = "ä".repeat(500).into();
     for streamed in [false, true] {
         body["stream"] = json!(streamed);
-        let request_id = if streamed { app.stream(&body).await.request_id() } else { app.chat(&body).await.request_id() };
+        let request_id =
+            if streamed { app.stream(&body).await.request_id() } else { app.chat(&body).await.request_id() };
         let record = app.record(&request_id).await;
         assert!(record.contents.as_ref().unwrap().truncated);
         assert!((190..=200).contains(&record.request_body().len()), "{}", record.request_body().len());
@@ -299,7 +301,8 @@ async fn the_call_is_recorded_with_all_it_was(database: Database) {
     assert!(log.first_token_us.unwrap() > 0 && log.first_token_us.unwrap() <= log.latency_us, "{log:?}");
     // The key remembers that it was used.
     let key_id = log.key_id.unwrap();
-    let used = eventually("the key's last use", || async { app.db.api_key(&key_id).await.unwrap()?.last_used_us }).await;
+    let used =
+        eventually("the key's last use", || async { app.db.api_key(&key_id).await.unwrap()?.last_used_us }).await;
     assert!(used <= app.now_us() && used >= log.created_us - 60_000_000);
 }
 
@@ -314,6 +317,7 @@ async fn a_reused_connection_serves_many_calls(database: Database) {
             assert!(stream.is_done());
         }
     }
-    let written = eventually("twenty records", || async { Some(app.count("request_log").await).filter(|n| *n == 20) }).await;
+    let written =
+        eventually("twenty records", || async { Some(app.count("request_log").await).filter(|n| *n == 20) }).await;
     assert_eq!(written, app.count("usage_logs").await);
 }

@@ -89,12 +89,19 @@ async fn an_automatic_model_follows_the_rules(database: Database) {
 
 async fn an_unknown_model_is_not_found(database: Database) {
     let app = TestApp::start(&database).await;
-    for (asked, near) in
-        [("gtp-4o-mini", Some("\"gpt-4o-mini\"")), ("zzz", None), ("nowhere/xyz", None), ("openai/", Some("\"openai/gpt-oss-20b\""))]
-    {
+    for (asked, near) in [
+        ("gtp-4o-mini", Some("\"gpt-4o-mini\"")),
+        ("zzz", None),
+        ("nowhere/xyz", None),
+        ("openai/", Some("\"openai/gpt-oss-20b\"")),
+    ] {
         let answer = app.chat(&hello(asked)).await.failed(404);
         let error = &answer.body["error"];
-        assert_eq!((&error["type"], &error["code"]), (&json!("invalid_request_error"), &json!("model_not_found")), "{error}");
+        assert_eq!(
+            (&error["type"], &error["code"]),
+            (&json!("invalid_request_error"), &json!("model_not_found")),
+            "{error}"
+        );
         assert_eq!((&error["param"], &error["source"]), (&json!("model"), &json!("caller")));
         let message = error["message"].as_str().unwrap();
         assert!(message.contains(&format!("{asked:?}")), "{message}");

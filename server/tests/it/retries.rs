@@ -91,8 +91,12 @@ async fn a_provider_that_recovers_is_asked_again(database: Database) {
         assert!(calls.iter().all(|call| call["body"] == calls[0]["body"] && call["headers"] == calls[0]["headers"]));
         // Used once, however often it was asked.
         assert_eq!(record.log.input_tokens, record.usage.as_ref().unwrap().input_tokens);
-        let starts: Vec<i64> =
-            record.log.attempts["items"].as_array().unwrap().iter().map(|item| item["started_us"].as_i64().unwrap()).collect();
+        let starts: Vec<i64> = record.log.attempts["items"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|item| item["started_us"].as_i64().unwrap())
+            .collect();
         assert!(starts.is_sorted() && starts[0] < starts[2], "{starts:?}");
     }
     let given_up = app.chat(&hello("gpt-4o-mini@flaky:3")).await.failed(503);
@@ -120,7 +124,12 @@ async fn waits_grow_and_are_not_counted_as_ours(database: Database) {
         assert!(gaps.len() == 2 && gaps[0] >= 100 && gaps[1] >= 200, "{fault}: {gaps:?}");
         let log = app.record(&answer.request_id()).await.log;
         assert!(log.latency_us >= 300_000, "{log:?}");
-        assert!(log.overhead_us < log.latency_us - 300_000, "waiting is not our own time: {} of {}", log.overhead_us, log.latency_us);
+        assert!(
+            log.overhead_us < log.latency_us - 300_000,
+            "waiting is not our own time: {} of {}",
+            log.overhead_us,
+            log.latency_us
+        );
     }
 }
 
@@ -242,7 +251,8 @@ async fn a_credential_wins_over_the_simulator(database: Database) {
 }
 
 async fn without_simulator_and_credential(database: Database) {
-    let app = TestApp::with(&database, |settings| settings.simulation.mode = server::settings::SimulationMode::Off).await;
+    let app =
+        TestApp::with(&database, |settings| settings.simulation.mode = server::settings::SimulationMode::Off).await;
     assert!(app.app().simulator.is_none());
     let failed = app.chat(&hello("gpt-4o-mini")).await.failed(500);
     let error = &failed.body["error"];

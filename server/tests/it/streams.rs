@@ -147,7 +147,11 @@ async fn usage_is_counted_once(database: Database) {
     // What the provider says is what is counted, right or wrong.
     let wrong = priced(&app, "wrong-usage").await;
     for streamed in [false, true] {
-        let request_id = if streamed { app.stream(&hello(&wrong)).await.request_id() } else { app.chat(&hello(&wrong)).await.request_id() };
+        let request_id = if streamed {
+            app.stream(&hello(&wrong)).await.request_id()
+        } else {
+            app.chat(&hello(&wrong)).await.request_id()
+        };
         assert_eq!(app.record(&request_id).await.log.output_tokens, tokens * 2 + 7);
     }
     // Cached input has its own price.

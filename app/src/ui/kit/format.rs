@@ -70,10 +70,10 @@ pub fn duration(us: i64) -> String {
         0..1_000 => format!("{us} µs"),
         1_000..10_000 => format!("{} ms", trim(format!("{:.1}", us as f64 / 1e3))),
         10_000..999_500 => format!("{:.0} ms", us as f64 / 1e3),
-        ..9_995_000 => format!("{:.2} s", us as f64 / 1e6),
-        ..59_950_000 => format!("{:.1} s", us as f64 / 1e6),
-        ..HOUR => pair(us / MINUTE, "min", us % MINUTE / SECOND, "s"),
-        ..DAY => pair(us / HOUR, "h", us % HOUR / MINUTE, "min"),
+        999_500..9_995_000 => format!("{:.2} s", us as f64 / 1e6),
+        9_995_000..59_950_000 => format!("{:.1} s", us as f64 / 1e6),
+        59_950_000..HOUR => pair(us / MINUTE, "min", us % MINUTE / SECOND, "s"),
+        HOUR..DAY => pair(us / HOUR, "h", us % HOUR / MINUTE, "min"),
         _ => pair(us / DAY, "d", us % DAY / HOUR, "h"),
     }
 }

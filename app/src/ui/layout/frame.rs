@@ -33,7 +33,6 @@ pub fn Frame() -> impl IntoView {
     let location = use_location();
     let here = move || sign_in_path(&location.pathname.get_untracked(), &location.search.get_untracked());
     let draw = move || {
-        let here = here.clone();
         Suspend::new(async move {
             let answer = match me {
                 Some(me) => me.await,

@@ -1,9 +1,11 @@
 //! Why there is no (whole) answer, and what a person can do about it.
 
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 /// The error of the public API as it arrived, or our own where none arrived.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct ApiError {
     /// HTTP status; 0 when the call never got an answer. In a stream it is the status the error would have had, or 0.
     pub status: u16,
@@ -27,6 +29,9 @@ pub struct Explained {
     /// Where to go, if somewhere helps: text and path.
     pub link: Option<(&'static str, &'static str)>,
 }
+
+/// Title, advice and a link.
+type Words = (&'static str, &'static str, Option<(&'static str, &'static str)>);
 
 impl ApiError {
     /// Reads the body of an answer that is not 2xx. Bodies that are no JSON (a proxy's page) are not repeated.
@@ -92,8 +97,49 @@ impl ApiError {
                 _ => "Gateway",
             },
         };
-        let (title, advice, link) = match (self.status, from_provider) {
-            (0, true) => ("The provider broke off", "Send it again, or choose another model.", None),
+        let (title, advice, link) =
+            self.explain_code().or_else(|| self.explain_status(from_provider)).unwrap_or(if from_provider {
+                ("The provider failed", "Send it again, or choose another model.", None)
+            } else {
+                ("The server failed", "Send it again; the request id finds the reason in the log.", None)
+            });
+        Explained { title, origin, advice, link }
+    }
+
+    /// What the gateway's own code says; it is more exact than the status.
+    fn explain_code(&self) -> Option<Words> {
+        let words = match self.code.as_deref()? {
+            "provider_auth" => (
+                "The provider refused the credential",
+                "The credential configured for this provider is wrong, expired or lacks a permission.",
+            ),
+            "missing_api_key" => {
+                ("No credential for this provider", "Configure one, switch the simulator on, or choose another model.")
+            }
+            "insufficient_quota" => {
+                ("The provider's credit is used up", "Fill the account at the provider, or choose another model.")
+            }
+            "provider_stream_cut" => {
+                ("The answer was cut off", "The provider broke off. Send it again, or choose another model.")
+            }
+            "provider_timeout" => {
+                ("The provider took too long", "Send it again, ask for a shorter answer, or choose a faster model.")
+            }
+            "provider_unreachable" => {
+                ("The provider cannot be reached", "Check its address and the network of the server.")
+            }
+            "provider_overloaded" => {
+                ("The provider has no capacity", "Send it again in a moment, or choose another model.")
+            }
+            "content_filter" => ("The provider refused the content", "Change what you ask, or choose another model."),
+            _ => return None,
+        };
+        Some((words.0, words.1, None))
+    }
+
+    fn explain_status(&self, from_provider: bool) -> Option<Words> {
+        Some(match (self.status, from_provider) {
+            (0, true) => ("The provider failed on the way", "Send it again, or choose another model.", None),
             (0, false) if self.source.is_some() || self.kind.is_some() => {
                 ("The answer failed on the way", "Send it again; if it happens again, look at the request id.", None)
             }
@@ -116,9 +162,7 @@ impl ApiError {
                 ("The budget is used up", "Raise the budget or the provider's credit, or choose another model.", None)
             }
             (403, false) => ("You may not do this", "Choose another model, or ask an administrator for access.", None),
-            (404, _) => {
-                ("The model was not found", "Choose a model from the list; the message names similar ones.", None)
-            }
+            (404, _) => ("The model was not found", "Choose a model from the list.", None),
             (408 | 504, _) => {
                 ("It took too long", "Send it again, ask for a shorter answer, or choose a faster model.", None)
             }
@@ -138,10 +182,8 @@ impl ApiError {
                 ("The request was not accepted", "Change what the message names and send it again.", None)
             }
             (503 | 529, _) => ("No capacity right now", "Send it again in a moment, or choose another model.", None),
-            (_, true) => ("The provider failed", "Send it again, or choose another model.", None),
-            (_, false) => ("The server failed", "Send it again; the request id finds the reason in the log.", None),
-        };
-        Explained { title, origin, advice, link }
+            _ => return None,
+        })
     }
 }
 
@@ -210,6 +252,18 @@ mod tests {
         assert_eq!(by(0, None).origin, "Connection");
         assert_eq!(by(400, None).origin, "Your request");
         assert_eq!(by(500, None).origin, "Gateway");
+    }
+
+    #[test]
+    fn a_code_says_more_than_the_status() {
+        let error = ApiError {
+            status: 502,
+            code: Some("provider_auth".into()),
+            source: Some("provider".into()),
+            ..ApiError::default()
+        };
+        assert_eq!(error.explain().title, "The provider refused the credential");
+        assert_eq!(ApiError { code: Some("new_code".into()), ..error }.explain().title, "The provider failed");
     }
 
     #[test]

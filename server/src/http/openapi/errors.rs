@@ -29,7 +29,7 @@ static CASES: LazyLock<Vec<Case>> = LazyLock::new(|| {
     let provider = |class, status: Option<u16>, message: &str, meaning| {
         let mut error = ProviderError::new(class, message);
         error.status = status;
-        gateway(GatewayError::Provider { provider: "openai".to_owned(), error }, meaning)
+        gateway(GatewayError::Provider { provider: "openai".to_owned(), error: error.into() }, meaning)
     };
     vec![
         case(Problem::Unreadable("unexpected end of file".to_owned()), "The body ended before its announced length."),
@@ -50,7 +50,7 @@ static CASES: LazyLock<Vec<Case>> = LazyLock::new(|| {
             ErrorClass::Invalid,
             Some(400),
             "Unsupported value: 'temperature' does not support 0.3 with this model.",
-            "The provider refuses the request. `code` and `param` are its own; 409, 413 and 422 keep their status.",
+            "The provider refuses the request. On OpenAI's surface `code` and `param` are its own, and 409, 413 and 422 keep their status.",
         ),
         provider(
             ErrorClass::Unsupported,

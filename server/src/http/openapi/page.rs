@@ -278,12 +278,12 @@ fn sample(text: &str, out: &mut String) {
     let _ = write!(out, "<div class=\"sample\"><pre tabindex=\"0\"><code>{}</code></pre></div>", escape(text));
 }
 
-/// A command for a shell in which `ELECTRONS_KEY` is a key.
+/// A command for a shell in which `ELECTRONS_API_KEY` is a key.
 fn curl(base: &str, path: &str, is_public: bool, body: Option<&Value>) -> String {
     let streams = body.is_some_and(|body| body["stream"] == true) || path.ends_with("/stream");
     let mut command = format!("curl {}{base}{path}", if streams { "-N " } else { "" });
     if !is_public {
-        command.push_str(" \\\n  -H \"Authorization: Bearer $ELECTRONS_KEY\"");
+        command.push_str(" \\\n  -H \"Authorization: Bearer $ELECTRONS_API_KEY\"");
     }
     if let Some(body) = body {
         let quoted = pretty(body).replace('\'', r"'\''");

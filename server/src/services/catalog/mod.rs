@@ -37,7 +37,12 @@ impl Catalog {
     /// Reads the configuration for the first time.
     pub async fn load(db: Db, environment: Environment) -> Result<Arc<Self>, StoreError> {
         let first = build::snapshot(db.load_configuration().await?, &environment);
-        Ok(Arc::new(Self { db, environment, current: ArcSwap::from_pointee(first), reading: tokio::sync::Mutex::default() }))
+        Ok(Arc::new(Self {
+            db,
+            environment,
+            current: ArcSwap::from_pointee(first),
+            reading: tokio::sync::Mutex::default(),
+        }))
     }
 
     /// The configuration as it is now. Take it once per call, so that a call sees one state.

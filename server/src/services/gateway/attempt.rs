@@ -179,7 +179,12 @@ impl Gateway {
             };
             match self.wait_before_retry(plan, &error, tried) {
                 Some(wait) if Deadline::now() + wait < deadline => tokio::time::sleep(wait).await,
-                _ => return Err(GatewayError::Provider { provider: plan.target.provider.to_string(), error }),
+                _ => {
+                    return Err(GatewayError::Provider {
+                        provider: plan.target.provider.to_string(),
+                        error: error.into(),
+                    });
+                }
             }
         }
     }

@@ -47,7 +47,7 @@ pub enum GatewayError {
     #[error("the server is stopping")]
     Stopping,
     #[error("{error}")]
-    Provider { provider: String, error: ProviderError },
+    Provider { provider: String, error: Box<ProviderError> },
 }
 
 impl GatewayError {
@@ -86,10 +86,9 @@ impl GatewayError {
             Self::RateLimited { .. } => 429,
             Self::Stopping => 503,
             Self::Provider { error, .. } => match error.class {
-                ErrorClass::Invalid | ErrorClass::Unsupported | ErrorClass::ContentFilter => match error.status {
-                    Some(status @ (409 | 413 | 422)) => status,
-                    _ => 400,
-                },
+                ErrorClass::Invalid | ErrorClass::Unsupported | ErrorClass::ContentFilter => {
+                    error.status.filter(|status| matches!(status, 409 | 413 | 422)).unwrap_or(400)
+                }
                 ErrorClass::NotFound => 404,
                 ErrorClass::RateLimit | ErrorClass::Billing => 429,
                 ErrorClass::Overloaded => 503,

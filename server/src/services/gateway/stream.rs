@@ -95,6 +95,6 @@ impl ChatStream {
 
 impl Call {
     fn provider_error(&self, error: ProviderError) -> GatewayError {
-        GatewayError::Provider { provider: self.provider().unwrap_or_default(), error }
+        GatewayError::Provider { provider: self.provider().unwrap_or_default(), error: error.into() }
     }
 }

@@ -53,8 +53,12 @@ impl TestApp {
         };
         self.db.insert_organization(&organization).await.unwrap();
         let like = self.db.instance(DEVELOPMENT).await.unwrap().unwrap();
-        let instance =
-            InstanceRow { instance_id: instance_id.to_owned(), org_id: org_id.to_owned(), name: instance_id.to_owned(), ..like };
+        let instance = InstanceRow {
+            instance_id: instance_id.to_owned(),
+            org_id: org_id.to_owned(),
+            name: instance_id.to_owned(),
+            ..like
+        };
         self.db.insert_instance(&instance).await.unwrap();
         self.reload().await;
     }
@@ -122,7 +126,12 @@ impl TestApp {
     }
 
     /// A model of one organization: its own name for an OpenAI model.
-    pub async fn own_model(&self, model_id: &str, org_id: Option<&str>, change: impl FnOnce(&mut server::store::models::ModelRow)) {
+    pub async fn own_model(
+        &self,
+        model_id: &str,
+        org_id: Option<&str>,
+        change: impl FnOnce(&mut server::store::models::ModelRow),
+    ) {
         let like = self.db.model("gpt-4o-mini").await.unwrap().unwrap();
         let mut row = server::store::models::ModelRow {
             config_id: format!("cfg_test_{model_id}"),

@@ -103,7 +103,8 @@ pub fn HistoryPage() -> impl IntoView {
     let more = Callback::new(move |cursor: String| {
         query.with_untracked(|query| address(query, &[("after", Some(&cursor)), ("run", None)]))
     });
-    let draw = move |page| view! { <RunList page filter=asked.get_untracked().filter() link=row more /> };
+    let draw =
+        move |page| view! { <RunList page filter=asked.get_untracked().filter() link=row more current=chosen /> };
     view! {
         <Page title="History" lead="Calls that were made before, newest first." wide=true>
         <div class="flex flex-wrap items-center gap-x-4 gap-y-2">
@@ -217,6 +218,9 @@ fn RunList<L>(
     link: L,
     #[prop(optional, into)] more: Option<Callback<String, String>>,
     #[prop(optional, into)] on_open: Option<Callback<()>>,
+    /// The one that is open.
+    #[prop(optional, into)]
+    current: Signal<Option<String>>,
 ) -> impl IntoView
 where
     L: Fn(&RunSummary) -> String + Copy + Send + Sync + 'static,
@@ -257,7 +261,7 @@ where
         }}
         <ul class="flex flex-col" aria-label="Calls">
             <For each=move || items.get() key=|run| run.request_id.clone() let:run>
-                <RunRow href=link(&run) run on_open />
+                <RunRow href=link(&run) run on_open current />
             </For>
         </ul>
         {move || {
@@ -288,13 +292,20 @@ where
 }
 
 #[component]
-fn RunRow(run: RunSummary, href: String, on_open: Option<Callback<()>>) -> impl IntoView {
+fn RunRow(
+    run: RunSummary,
+    href: String,
+    on_open: Option<Callback<()>>,
+    current: Signal<Option<String>>,
+) -> impl IntoView {
+    let id = run.request_id.clone();
     let tokens = format!("{} in, {} out", format::count(run.input_tokens), format::count(run.output_tokens));
     view! {
         <li>
             <a
                 href=href
-                class="flex min-w-0 flex-wrap items-center gap-x-3 gap-y-0.5 rounded-md px-2 py-2 -outline-offset-2 hover:bg-hover"
+                class="flex min-w-0 flex-wrap items-center gap-x-3 gap-y-0.5 rounded-md px-2 py-2 -outline-offset-2 hover:bg-hover aria-[current]:bg-selected"
+                aria-current=move || current.with(|current| current.as_ref() == Some(&id)).then_some("true")
                 on:click=move |_| {
                     if let Some(on_open) = on_open {
                         on_open.run(());

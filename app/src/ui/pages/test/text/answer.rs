@@ -28,7 +28,7 @@ pub fn AnswerView(console: Console, lane: Lane, #[prop(into)] on_details: Callba
     let text = Signal::derive(move || lane.said.with(|said| said.text.clone()));
     view! {
         <article
-            class="flex min-w-0 flex-col gap-2 rounded-lg border border-line bg-surface p-4 shadow-card"
+            class="@container flex min-w-0 flex-col gap-2 rounded-lg border border-line bg-surface p-4 shadow-card"
             aria-label=move || format!("Answer of {}", name())
             aria-busy=move || running.get().to_string()
             data-lane=lane.place
@@ -67,8 +67,9 @@ pub fn AnswerView(console: Console, lane: Lane, #[prop(into)] on_details: Callba
                                     size=ButtonSize::Small
                                     icon=Glyph::Stop
                                     on_click=move |_| lane.stop()
+                                    attr:title="Stop"
                                 >
-                                    "Stop"
+                                    <Label text="Stop" />
                                 </Button>
                             }
                         })
@@ -82,8 +83,9 @@ pub fn AnswerView(console: Console, lane: Lane, #[prop(into)] on_details: Callba
                                     size=ButtonSize::Small
                                     icon=Glyph::Refresh
                                     on_click=move |_| console.regenerate(lane)
+                                    attr:title="Regenerate"
                                 >
-                                    "Regenerate"
+                                    <Label text="Regenerate" />
                                 </Button>
                             }
                         })
@@ -92,7 +94,7 @@ pub fn AnswerView(console: Console, lane: Lane, #[prop(into)] on_details: Callba
                     (!running.get() && has_text.get())
                         .then(|| {
                             view! {
-                                <CopyButton text label="Copy answer" size=ButtonSize::Small />
+                                <CopyButton text label="Copy answer" compact=true size=ButtonSize::Small />
                                 <Button
                                     variant=ButtonVariant::Ghost
                                     size=ButtonSize::Small
@@ -101,8 +103,9 @@ pub fn AnswerView(console: Console, lane: Lane, #[prop(into)] on_details: Callba
                                         console.chosen.set(lane.place);
                                         console.edit_answer();
                                     }
+                                    attr:title="Edit"
                                 >
-                                    "Edit"
+                                    <Label text="Edit" />
                                 </Button>
                             }
                         })
@@ -111,18 +114,20 @@ pub fn AnswerView(console: Console, lane: Lane, #[prop(into)] on_details: Callba
                     type="button"
                     class="inline-flex h-7 items-center gap-1.5 rounded-md px-2 text-sm font-medium hover:bg-hover aria-pressed:bg-selected aria-pressed:text-link"
                     aria-pressed=move || raw.get().to_string()
+                    title="Source"
                     on:click=move |_| raw.update(|raw| *raw = !*raw)
                 >
                     <Icon glyph=Glyph::Code />
-                    "Source"
+                    <Label text="Source" />
                 </button>
                 <Button
                     variant=ButtonVariant::Ghost
                     size=ButtonSize::Small
                     icon=Glyph::Terminal
                     on_click=move |_| on_details.run(lane)
+                    attr:title="Request and response"
                 >
-                    "Request and response"
+                    <Label text="Request and response" />
                 </Button>
                 {move || {
                     (console.comparing() && has_text.get())
@@ -149,6 +154,12 @@ pub fn AnswerView(console: Console, lane: Lane, #[prop(into)] on_details: Callba
     }
 }
 
+/// The words on a button; in a narrow column only its picture stays, and readers still hear the words.
+#[component]
+fn Label(text: &'static str) -> impl IntoView {
+    view! { <span class="sr-only @xl:not-sr-only">{text}</span> }
+}
+
 /// What is going on, in a word; while it runs, how long it has been.
 #[component]
 fn State(lane: Lane) -> impl IntoView {
@@ -157,6 +168,7 @@ fn State(lane: Lane) -> impl IntoView {
         Phase::Streaming => "streaming",
         Phase::Stopped => "stopped",
         Phase::Cut => "cut",
+        Phase::Failed(_) if lane.has_text() => "incomplete",
         _ => "",
     });
     let time =
@@ -171,6 +183,7 @@ fn State(lane: Lane) -> impl IntoView {
             <Badge tone=Tone::Bad icon=Glyph::Warning>"the answer was cut off"</Badge>
         }
         .into_any(),
+        "incomplete" => view! { <Badge tone=Tone::Bad icon=Glyph::Warning>"incomplete"</Badge> }.into_any(),
         _ => ().into_any(),
     }
 }

@@ -52,19 +52,27 @@ pub fn Composer(console: Console) -> impl IntoView {
                 on:keydown=keys
                 attr:aria-describedby="composer-complaint"
             />
-            <div class="flex flex-wrap items-center gap-2">
-                <Button variant=ButtonVariant::Ghost size=ButtonSize::Small icon=Glyph::Plus on_click=move |_| console.add(Role::User)>
-                    "Message"
+            <div class="flex flex-wrap items-center gap-1 sm:gap-2">
+                <Button
+                    variant=ButtonVariant::Ghost
+                    size=ButtonSize::Small
+                    icon=Glyph::Plus
+                    on_click=move |_| console.add(Role::User)
+                    attr:title="Add a message of yours to the conversation"
+                >
+                    "You"
                 </Button>
                 <Button
                     variant=ButtonVariant::Ghost
                     size=ButtonSize::Small
                     icon=Glyph::Plus
                     on_click=move |_| console.add(Role::Assistant)
+                    attr:title="Add a message of the assistant to the conversation"
                 >
-                    "Assistant message"
+                    "Assistant"
                 </Button>
-                <span class="ms-auto hidden items-center gap-1 text-sm text-muted sm:flex pointer-coarse:hidden">
+                <span class="ms-auto"></span>
+                <span class="hidden items-center gap-1 text-sm text-muted sm:flex pointer-coarse:hidden">
                     <Kbd keys="Ctrl" />
                     <Kbd keys="Enter" />
                     "sends"

@@ -1,9 +1,12 @@
 //! What opens over the console: the raw exchange, the same call as code, a lane's own parameters.
 
-use leptos::prelude::*;
+use leptos::{prelude::*, task::spawn_local};
 
 use super::{lane::Lane, settings::ParamsForm, snippets::Language, state::Console};
-use crate::ui::kit::{CodeView, Dialog, DialogSide, DialogSize, Segmented, Select};
+use crate::{
+    api,
+    ui::kit::{CodeView, Dialog, DialogSide, DialogSize, Segmented, Select},
+};
 
 /// A dialog about one lane.
 #[derive(Debug, Clone, Copy)]
@@ -27,6 +30,20 @@ impl LaneDialog {
 #[component]
 pub fn ExchangeDialog(console: Console, dialog: LaneDialog) -> impl IntoView {
     let part = RwSignal::new("request".to_owned());
+    // After a reload only the record has the exchange.
+    Effect::new(move |_| {
+        let lane = console.lane(dialog.place.get());
+        let missing = dialog.open.get() && lane.raw.with_untracked(|raw| raw.request.is_empty());
+        if let Some(id) = lane.facts.with_untracked(|facts| facts.request_id.clone()).filter(|_| missing) {
+            spawn_local(async move {
+                if let Ok(run) = api::run(id.clone()).await
+                    && lane.facts.try_with_untracked(|facts| facts.request_id.as_ref() == Some(&id)) == Some(true)
+                {
+                    lane.show_exchange(&run);
+                }
+            });
+        }
+    });
     let text = Signal::derive(move || {
         let raw = console.lane(dialog.place.get()).raw;
         part.with(|part| {
@@ -46,13 +63,15 @@ pub fn ExchangeDialog(console: Console, dialog: LaneDialog) -> impl IntoView {
     view! {
         <Dialog id="exchange" open=dialog.open title="Request and response" side=DialogSide::End size=DialogSize::Large>
             <div class="flex flex-col gap-3">
-                <Segmented
-                    name="exchange-part"
-                    label="Part"
-                    options=vec![("request", "Request", None), ("response", "Response", None), ("headers", "Headers", None)]
-                    value=part
-                    on_change=move |chosen| part.set(chosen)
-                />
+                <div>
+                    <Segmented
+                        name="exchange-part"
+                        label="Part"
+                        options=vec![("request", "Request", None), ("response", "Response", None), ("headers", "Headers", None)]
+                        value=part
+                        on_change=move |chosen| part.set(chosen)
+                    />
+                </div>
                 <CodeView text=shown label="As it was sent and received" wrap=true height="max-h-[70dvh]" />
             </div>
         </Dialog>

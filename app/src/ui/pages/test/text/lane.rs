@@ -85,12 +85,13 @@ pub struct Kept {
     pub ending: Ending,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Ending {
     Done,
     Stopped,
     Cut,
+    Failed(ApiError),
 }
 
 /// Longest answer that is kept in the browser, in bytes; a longer one is still in the history.
@@ -227,12 +228,16 @@ impl Lane {
             said.follow(heard);
         }
         self.said.set(said);
-        self.raw.set(Raw {
-            request: run.request_body.clone().unwrap_or_default(),
-            response: run.response_body.clone().unwrap_or_default(),
-            head: String::new(),
-        });
+        self.show_exchange(run);
         self.phase.set(phase_of(run, heard.as_ref()));
+    }
+
+    /// The exchange of a recorded call, where this browser does not have it.
+    pub fn show_exchange(self, run: &RunDetail) {
+        let _ = self.raw.try_update(|raw| {
+            raw.request = run.request_body.clone().unwrap_or_default();
+            raw.response = run.response_body.clone().unwrap_or_default();
+        });
     }
 
     /// What to keep in the browser of a finished answer.
@@ -241,7 +246,8 @@ impl Lane {
             Phase::Done => Some(Ending::Done),
             Phase::Stopped => Some(Ending::Stopped),
             Phase::Cut => Some(Ending::Cut),
-            Phase::Idle | Phase::Waiting | Phase::Streaming | Phase::Failed(_) => None,
+            Phase::Failed(error) => Some(Ending::Failed(error.clone())),
+            Phase::Idle | Phase::Waiting | Phase::Streaming => None,
         })?;
         let facts = self.facts.get();
         self.said.with_untracked(|said| {
@@ -266,6 +272,7 @@ impl Lane {
             Ending::Done => Phase::Done,
             Ending::Stopped => Phase::Stopped,
             Ending::Cut => Phase::Cut,
+            Ending::Failed(error) => Phase::Failed(error),
         });
     }
 }

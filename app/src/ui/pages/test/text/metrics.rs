@@ -43,10 +43,10 @@ fn items(facts: &Facts) -> Vec<Item> {
 /// Why an answer ended, for people.
 fn finish_words(finish: &str) -> String {
     match finish {
-        "stop" => "finished (stop)".to_owned(),
-        "length" => "token limit reached (length)".to_owned(),
-        "content_filter" => "filtered (content_filter)".to_owned(),
-        "tool_calls" => "wants a tool (tool_calls)".to_owned(),
+        "stop" => "finished".to_owned(),
+        "length" => "ended by the token limit".to_owned(),
+        "content_filter" => "ended by the content filter".to_owned(),
+        "tool_calls" => "wants a tool".to_owned(),
         other => other.to_owned(),
     }
 }
@@ -86,8 +86,8 @@ pub fn Metrics(#[prop(into)] facts: Signal<Facts>) -> impl IntoView {
                         let title = id.clone();
                         let short = id.get(id.len().saturating_sub(8)..).unwrap_or(&id).to_owned();
                         view! {
-                            <span class="inline-flex items-center gap-1" title=title>
-                                <span>"request "<code>{format!("…{short}")}</code></span>
+                            <span class="inline-flex items-center" title=format!("Request id {title}")>
+                                <code>{format!("…{short}")}</code>
                                 <CopyButton text=id label="Copy request id" compact=true size=ButtonSize::Small />
                             </span>
                         }
@@ -121,7 +121,7 @@ mod tests {
             "100 out",
             "$0.0012",
             "2.08 s in all",
-            "token limit reached (length)",
+            "ended by the token limit",
         ];
         assert_eq!(texts, expected);
     }

@@ -96,6 +96,8 @@ fn ConsoleView(start: Start, asked: Asked) -> impl IntoView {
     }
     remember(console, asked, loaded, me.map(|me| me.user_id), problem);
 
+    follow_answers(console);
+
     let exchange = LaneDialog::new();
     let own_params = LaneDialog::new();
     let code = RwSignal::new(false);
@@ -168,6 +170,37 @@ fn ConsoleView(start: Start, asked: Asked) -> impl IntoView {
         <CodeDialog console open=code />
         <HistoryDrawer open=history />
     }
+}
+
+/// Keeps the end of a growing answer in sight, unless the reader has scrolled away from it.
+fn follow_answers(console: Console) {
+    let following = StoredValue::new(true);
+    Effect::new(move |_| {
+        let handle = window_event_listener(leptos::ev::scroll, move |_| {
+            let _ = following.try_set_value(left_below() < 96.0);
+        });
+        on_cleanup(move || handle.remove());
+    });
+    let running = Memo::new(move |_| console.is_running());
+    Effect::new(move |_| {
+        if running.get() {
+            following.set_value(true);
+        }
+    });
+    Effect::new(move |_| {
+        let length: usize = console.open_lanes().into_iter().map(|lane| lane.said.with(|said| said.text.len())).sum();
+        if running.get() && length > 0 && following.get_value() {
+            request_animation_frame(|| window().scroll_by_with_x_and_y(0.0, left_below()));
+        }
+    });
+}
+
+/// How much of the page lies below the window, in pixels.
+fn left_below() -> f64 {
+    let height = document().document_element().map_or(0, |page| page.scroll_height());
+    let number = |value: Result<f64, wasm_bindgen::JsValue>| value.unwrap_or_default();
+    let inner = window().inner_height().ok().and_then(|height| height.as_f64()).unwrap_or_default();
+    f64::from(height) - number(window().scroll_y()) - inner
 }
 
 /// The instance the pages work in, as the frame chose it.
@@ -257,9 +290,13 @@ fn Beginning(console: Console) -> impl IntoView {
             {IDEAS
                 .map(|idea| {
                     view! {
-                        <Button size=ButtonSize::Small on_click=move |_| console.composer.set(idea.to_owned())>
+                        <button
+                            type="button"
+                            class="min-h-8 max-w-full rounded-md border border-control/60 bg-surface px-3 py-1 text-start shadow-card hover:bg-hover"
+                            on:click=move |_| console.composer.set(idea.to_owned())
+                        >
                             {idea}
-                        </Button>
+                        </button>
                     }
                 })
                 .collect_view()}

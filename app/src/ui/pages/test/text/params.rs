@@ -40,13 +40,13 @@ pub enum Field {
 impl Param {
     pub const ALL: [Self; 8] = [
         Self::MaxTokens,
+        Self::Seed,
         Self::Temperature,
         Self::TopP,
         Self::ReasoningEffort,
         Self::ResponseFormat,
         Self::JsonSchema,
         Self::Stop,
-        Self::Seed,
     ];
 
     /// The name on the wire, also the stem of element ids.
@@ -76,20 +76,28 @@ impl Param {
         }
     }
 
-    /// What happens when it is not set.
-    pub fn default_text(self, model: Option<&ModelCard>) -> String {
+    /// What happens when it is not set, in a few words.
+    pub fn unset(self, model: Option<&ModelCard>) -> String {
         match self {
             Self::MaxTokens => match model.and_then(|model| model.max_output) {
-                Some(most) => format!("Not set: up to the model's {}", count(most)),
-                None => "Not set: the model decides".to_owned(),
+                Some(most) => format!("up to {}", count(most)),
+                None => "model decides".to_owned(),
             },
-            Self::Temperature => "0 to 2. Not set: the model's default".to_owned(),
-            Self::TopP => "0 to 1. Not set: the model's default".to_owned(),
-            Self::Stop => "One per line, at most four; \\n stands for a line break".to_owned(),
-            Self::Seed => "Not set: each answer differs".to_owned(),
-            Self::ReasoningEffort => "Not set: the model decides".to_owned(),
-            Self::ResponseFormat => "Not set: text".to_owned(),
-            Self::JsonSchema => "A JSON Schema that the answer must follow".to_owned(),
+            Self::Temperature | Self::TopP => "model's default".to_owned(),
+            Self::Seed => "random".to_owned(),
+            Self::ReasoningEffort => "Model decides".to_owned(),
+            Self::ResponseFormat => "Text (default)".to_owned(),
+            Self::Stop => "none".to_owned(),
+            Self::JsonSchema => "{ \"type\": \"object\", … }".to_owned(),
+        }
+    }
+
+    /// How to write it, where that is not plain.
+    pub fn hint(self) -> Option<&'static str> {
+        match self {
+            Self::Stop => Some("One per line, at most four; \\n stands for a line break."),
+            Self::JsonSchema => Some("A JSON Schema that the answer must follow."),
+            _ => None,
         }
     }
 
@@ -106,9 +114,7 @@ impl Param {
                 }
                 Field::Choice(choices)
             }
-            Self::ResponseFormat => {
-                Field::Choice(vec![("text", "Text"), ("json_object", "Any JSON"), ("json_schema", "JSON by schema")])
-            }
+            Self::ResponseFormat => Field::Choice(vec![("json_object", "Any JSON"), ("json_schema", "JSON by schema")]),
         }
     }
 
@@ -263,7 +269,10 @@ impl Params {
             _ => {}
         }
         if let Some(format) = request.get("response_format") {
-            params.set(Param::ResponseFormat, format.get("type").and_then(Value::as_str).unwrap_or_default());
+            params.set(
+                Param::ResponseFormat,
+                format.get("type").and_then(Value::as_str).filter(|kind| *kind != "text").unwrap_or_default(),
+            );
             if let Some(schema) = format.get("json_schema").and_then(|schema| schema.get("schema")) {
                 params.set(Param::JsonSchema, format!("{schema:#}"));
             }

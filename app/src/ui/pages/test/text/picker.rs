@@ -28,7 +28,12 @@ pub fn Models(console: Console, #[prop(into)] on_override: Callback<Lane>) -> im
                             .comparing()
                             .then(|| view! { <span class="pe-1"><Badge>{console.lane(place).letter().to_string()}</Badge></span> })
                     }}
-                    <div class="min-w-0 flex-1">
+                    // The list is wider than a narrow column: all but the first open towards the left.
+                    <div class=if place == 0 {
+                        "min-w-0 flex-1"
+                    } else {
+                        "min-w-0 flex-1 md:[&_div.absolute]:start-auto md:[&_div.absolute]:end-0"
+                    }>
                         {move || {
                             if alive.get() {
                                 view! { <Picker console lane=console.lane(place) choices /> }.into_any()

@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     types::ModelCard,
-    ui::kit::{Badge, Button, ButtonSize, ButtonVariant, Field, Glyph, Input, Select, Switch, Textarea, Tone},
+    ui::kit::{Badge, Button, ButtonSize, ButtonVariant, Field, Glyph, Icon, Input, Select, Switch, Textarea, Tone},
 };
 
 /// The panel.
@@ -36,7 +36,8 @@ fn SystemPrompt(console: Console) -> impl IntoView {
     let length = Memo::new(move |_| console.system.with(|text| text.chars().count()));
     view! {
         <details class="group rounded-md" open=console.system.with_untracked(|text| !text.is_empty())>
-            <summary class="flex h-8 items-center gap-2 rounded-md font-medium">
+            <summary class="flex h-8 list-none items-center gap-2 rounded-md font-medium [&::-webkit-details-marker]:hidden">
+                <span class="text-muted transition-transform group-open:rotate-90"><Icon glyph=Glyph::ChevronRight /></span>
                 "System prompt"
                 {move || match length.get() {
                     0 => view! { <span class="text-sm font-normal text-muted">"none"</span> }.into_any(),
@@ -92,10 +93,12 @@ pub fn ParamsForm(
                     }}
                 </span>
             </header>
-            {move || {
-                let card = card.get();
-                Param::ALL.map(|param| view! { <ParamField prefix param inputs card=card.clone() /> }).collect_view()
-            }}
+            <div class="grid grid-cols-2 gap-x-3 gap-y-3">
+                {move || {
+                    let card = card.get();
+                    Param::ALL.map(|param| view! { <ParamField prefix param inputs card=card.clone() /> }).collect_view()
+                }}
+            </div>
         </section>
     }
 }
@@ -105,7 +108,7 @@ fn ParamField(prefix: &'static str, param: Param, inputs: Inputs, card: Option<M
     let id = format!("{prefix}-{}", param.name());
     if let Some(reason) = param.refused_by(card.as_ref()) {
         return view! {
-            <div data-refused=param.name()>
+            <div class="col-span-2" data-refused=param.name()>
                 <p class="text-sm font-medium text-muted">{param.label()}</p>
                 <p class="text-sm text-muted">{reason}</p>
             </div>
@@ -113,29 +116,34 @@ fn ParamField(prefix: &'static str, param: Param, inputs: Inputs, card: Option<M
         .into_any();
     }
     let value = inputs.of(param);
-    let hint = param.default_text(card.as_ref());
+    let hint = param.hint();
+    let unset = Signal::stored(param.unset(card.as_ref()));
     let kind = param.field(card.as_ref());
     let card = StoredValue::new(card);
+    let wide = matches!(kind, Kind::Lines { .. });
     let fault = Memo::new(move |_| card.with_value(|card| inputs.get().fault(param, card.as_ref())));
     let warning = move || value.with(|value| card.with_value(|card| param.warning(card.as_ref(), value)));
     let shown = Memo::new(move |_| inputs.get().shows(param));
-    let control = move || match kind.clone() {
+    let control = move || {
+        match kind.clone() {
         Kind::Number { whole } => {
-            view! { <Input value inputmode=if whole { "numeric" } else { "decimal" } autocomplete="off" /> }.into_any()
+            view! { <Input value inputmode=if whole { "numeric" } else { "decimal" } autocomplete="off" placeholder=unset /> }.into_any()
         }
-        Kind::Lines { rows, code } => view! { <Textarea value rows mono=code /> }.into_any(),
+        Kind::Lines { rows, code } => view! { <Textarea value rows mono=code placeholder=unset /> }.into_any(),
         Kind::Choice(choices) => {
-            let mut options = vec![(String::new(), "Not set".to_owned())];
+            let mut options = vec![(String::new(), unset.get_untracked())];
             options.extend(choices.iter().map(|(value, label)| ((*value).to_owned(), (*label).to_owned())));
             view! { <Select options=Signal::stored(options) value on_change=move |chosen| value.set(chosen) /> }
                 .into_any()
         }
+    }
     };
     view! {
-        <div hidden=move || !shown.get()>
-            <Field id label=param.label() hint error=fault>
-                {control()}
-            </Field>
+        <div hidden=move || !shown.get() class=if wide { "col-span-2 min-w-0" } else { "min-w-0" }>
+            {match hint {
+                Some(hint) => view! { <Field id label=param.label() hint error=fault>{control()}</Field> }.into_any(),
+                None => view! { <Field id label=param.label() error=fault>{control()}</Field> }.into_any(),
+            }}
             {move || warning().map(|text| view! { <p class="text-sm text-warn">{text}</p> })}
         </div>
     }
