@@ -19,7 +19,7 @@ use crate::{
     },
     settings::{Settings, Synchronous},
     shutdown::Tasks,
-    state::AppState,
+    state::{AppState, Services},
     store::{Db, DbOptions, LockError, ServerLock, StoreError},
     web,
 };
@@ -116,7 +116,7 @@ impl Core {
             overrides: settings.providers.clone(),
         };
         let catalog = Catalog::load(db.clone(), environment).await.map_err(failed("cannot be read"))?;
-        let identity = Identity::new(db.clone(), catalog.clone(), clock.clone(), &settings)?;
+        let identity = Identity::new(db.clone(), catalog.clone(), clock.clone(), &settings);
         Ok(Self { db, catalog, identity, clock, settings })
     }
 
@@ -173,7 +173,7 @@ impl App {
         tasks.spawn(core.catalog.clone().keep(tasks.clone()));
         tasks.spawn(record::retain(core.db.clone(), clock.clone(), settings.recording.clone(), tasks.clone()));
 
-        let state = AppState {
+        let state = AppState::new(Services {
             started_us: clock.now_us(),
             leptos: web::site_options(address, &settings).map_err(StartError::Site)?,
             db: core.db,
@@ -183,7 +183,7 @@ impl App {
             clock,
             settings: settings.clone(),
             public_url: public_url.clone(),
-        };
+        });
         let stop = CancellationToken::new();
         let router = web::router(&state);
         let serving = tokio::spawn(listen::serve(listener, router, stop.clone(), settings.server.drain_timeout));

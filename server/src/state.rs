@@ -1,6 +1,6 @@
 //! What every handler can reach.
 
-use std::{sync::Arc, time::Duration};
+use std::{ops::Deref, sync::Arc, time::Duration};
 
 use axum::{
     body::{Body, Bytes},
@@ -22,9 +22,12 @@ use crate::{
     store::Db,
 };
 
-/// Shared by all handlers; a clone is a few counters.
+/// Shared by all handlers; a clone counts one reference.
 #[derive(Clone)]
-pub struct AppState {
+pub struct AppState(Arc<Services>);
+
+/// The parts of a running server.
+pub struct Services {
     pub db: Db,
     pub catalog: Arc<Catalog>,
     pub gateway: Gateway,
@@ -43,7 +46,19 @@ impl FromRef<AppState> for LeptosOptions {
     }
 }
 
+impl Deref for AppState {
+    type Target = Services;
+
+    fn deref(&self) -> &Services {
+        &self.0
+    }
+}
+
 impl AppState {
+    pub fn new(services: Services) -> Self {
+        Self(Arc::new(services))
+    }
+
     /// The whole body, up to the limit of the settings.
     pub async fn read_body(&self, body: Body) -> Result<Bytes, Problem> {
         let limit = self.settings.server.body_limit_bytes;
