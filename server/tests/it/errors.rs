@@ -76,15 +76,27 @@ async fn openai_errors_are_what_sdks_expect(database: Database) {
         ("a revoked key", bare().bearer_auth(&keys.revoked).json(&good)),
         ("the key of an inactive user", bare().bearer_auth(&keys.inactive).json(&good)),
         ("an unknown instance", bare().bearer_auth(&app.api_key).header("x-instance-id", "nowhere").json(&good)),
-        ("an instance of another organization", bare().bearer_auth(&app.api_key).header("x-instance-id", "other").json(&good)),
-        ("another instance than the key's", bare().bearer_auth(&app.api_key).header("x-instance-id", "production").json(&good)),
+        (
+            "an instance of another organization",
+            bare().bearer_auth(&app.api_key).header("x-instance-id", "other").json(&good),
+        ),
+        (
+            "another instance than the key's",
+            bare().bearer_auth(&app.api_key).header("x-instance-id", "production").json(&good),
+        ),
         ("no body", with("")),
         ("not JSON", with("{\"model\": \"gpt-4o-mini\",\n  messages: []}")),
         ("JSON that ends early", with("{\"model\": \"gpt-4o-mini\"")),
         ("a list", with("[1]")),
-        ("a list of the fields", with(r#"["gpt-4o-mini", [{"role": "user", "content": "x"}], false, null, null, null]"#)),
+        (
+            "a list of the fields",
+            with(r#"["gpt-4o-mini", [{"role": "user", "content": "x"}], false, null, null, null]"#),
+        ),
         ("a text", with("\"hello\"")),
-        ("a field twice", with(r#"{"model": "gpt-4o-mini", "model": "gpt-4o", "messages": [{"role": "user", "content": "x"}]}"#)),
+        (
+            "a field twice",
+            with(r#"{"model": "gpt-4o-mini", "model": "gpt-4o", "messages": [{"role": "user", "content": "x"}]}"#),
+        ),
         ("no messages", with(r#"{"model": "gpt-4o-mini"}"#)),
         ("empty messages", field("messages", json!([]))),
         ("messages of the wrong type", field("messages", json!("hello"))),
@@ -127,7 +139,9 @@ async fn text_errors_are_those_of_the_contract(database: Database) {
         let bare = || app.client.post(app.url(path));
         let good = json!({"prompt": "Hi", "model": "gpt-4o-mini"});
         let with = |body: Value| app.post(path, &body);
-        let text = |body: &str| bare().bearer_auth(&app.api_key).header("content-type", "application/json").body(body.to_owned());
+        let text = |body: &str| {
+            bare().bearer_auth(&app.api_key).header("content-type", "application/json").body(body.to_owned())
+        };
         let cases = [
             ("no key", bare().json(&good)),
             ("a key that is none", bare().header("x-api-key", "sk-nonsense").json(&good)),
@@ -164,7 +178,9 @@ async fn text_errors_are_those_of_the_contract(database: Database) {
             shapes.insert(format!("{path}: {name}"), shape(&answer));
         }
     }
-    for (name, path) in [("an unknown path", "/text/nothing"), ("the root", "/text"), ("the root with a slash", "/text/")] {
+    for (name, path) in
+        [("an unknown path", "/text/nothing"), ("the root", "/text"), ("the root with a slash", "/text/")]
+    {
         shapes.insert(name.to_owned(), shape(&answer(app.client.get(app.url(path))).await));
     }
     insta::assert_json_snapshot!("text_errors", shapes);
@@ -186,7 +202,11 @@ async fn a_key_is_found_wherever_it_is(database: Database) {
     }
     let by_query = app.client.post(app.url(&format!("/v1/chat/completions?key={key}"))).json(&hello("gpt-4o-mini"));
     answer(by_query).await.ok();
-    let text = app.client.post(app.url("/text/generate")).header("authorization", &key).json(&json!({"prompt": "Hi", "model": "gpt-4o-mini"}));
+    let text = app
+        .client
+        .post(app.url("/text/generate"))
+        .header("authorization", &key)
+        .json(&json!({"prompt": "Hi", "model": "gpt-4o-mini"}));
     answer(text).await.ok();
     // The caller's own instance, by its id, by its name, and by the word for it.
     for instance in ["development", "Development", "default", ""] {
@@ -211,8 +231,15 @@ async fn every_answer_has_its_headers(database: Database) {
     let stream = app.stream(&hello("gpt-4o-mini")).await.ok();
     for headers in [&whole.headers, &stream.headers] {
         for name in [
-            "x-request-id", "x-de-model", "x-de-provider", "x-de-attempts", "x-de-simulated", "x-de-overhead-ms",
-            "x-ratelimit-limit-requests", "x-ratelimit-remaining-requests", "x-ratelimit-reset-requests",
+            "x-request-id",
+            "x-de-model",
+            "x-de-provider",
+            "x-de-attempts",
+            "x-de-simulated",
+            "x-de-overhead-ms",
+            "x-ratelimit-limit-requests",
+            "x-ratelimit-remaining-requests",
+            "x-ratelimit-reset-requests",
             "access-control-allow-origin",
         ] {
             assert!(headers.contains_key(name), "no {name} in {:?}", names(headers));
@@ -236,7 +263,15 @@ async fn every_answer_has_its_headers(database: Database) {
 
 async fn browsers_may_call(database: Database) {
     let app = TestApp::start(&database).await;
-    for path in ["/v1/chat/completions", "/v1/models", "/v1/models/x", "/v1/nothing", "/text/generate", "/text/nothing", "/text/health"] {
+    for path in [
+        "/v1/chat/completions",
+        "/v1/models",
+        "/v1/models/x",
+        "/v1/nothing",
+        "/text/generate",
+        "/text/nothing",
+        "/text/health",
+    ] {
         let request = app
             .client
             .request(Method::OPTIONS, app.url(path))
@@ -246,7 +281,8 @@ async fn browsers_may_call(database: Database) {
         let preflight = answer(request).await.ok();
         assert_eq!(preflight.header("access-control-allow-origin"), "*", "{path}");
         assert_eq!(preflight.header("access-control-max-age"), "86400");
-        let (methods, headers) = (preflight.header("access-control-allow-methods"), preflight.header("access-control-allow-headers"));
+        let (methods, headers) =
+            (preflight.header("access-control-allow-methods"), preflight.header("access-control-allow-headers"));
         for method in ["GET", "POST", "OPTIONS"] {
             assert!(methods.split(", ").any(|m| m == method), "{path}: {methods}");
         }
@@ -255,7 +291,9 @@ async fn browsers_may_call(database: Database) {
         }
         assert!(preflight.headers.get("access-control-allow-credentials").is_none());
     }
-    let refused = answer(app.client.post(app.url("/v1/chat/completions")).header("origin", "https://x.example")).await.failed(401);
+    let refused = answer(app.client.post(app.url("/v1/chat/completions")).header("origin", "https://x.example"))
+        .await
+        .failed(401);
     assert_eq!(refused.header("access-control-allow-origin"), "*", "an error can be read as well");
     let page = answer(app.client.get(app.url("/")).header("origin", "https://x.example")).await;
     assert!(page.headers.get("access-control-allow-origin").is_none(), "pages are for nobody else");
@@ -308,7 +346,11 @@ async fn refusals_are_recorded(database: Database) {
     ] {
         let refused = app.ask(path, &body).await.failed(status);
         let record = app.record(&refused.request_id()).await;
-        assert_eq!((record.outcome(), record.error()), (("failed", i64::from(status)), ("caller", class)), "{path} {body}");
+        assert_eq!(
+            (record.outcome(), record.error()),
+            (("failed", i64::from(status)), ("caller", class)),
+            "{path} {body}"
+        );
         assert_eq!(record.log.instance_id.as_deref(), Some("development"));
         assert!(record.log.error_message.is_some() && record.usage.is_none());
     }

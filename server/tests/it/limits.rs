@@ -69,7 +69,8 @@ async fn requests_per_minute_hold_exactly(database: Database) {
     limit(&app, "openai", |row| row.requests_per_minute = 7).await;
     let (passed, refused) = at_once(&app, &app.api_key, "gpt-4o-mini", 30).await;
     assert_eq!((passed.len(), refused.len()), (7, 23));
-    let mut left: Vec<u64> = passed.iter().map(|a| a.header("x-ratelimit-remaining-requests").parse().unwrap()).collect();
+    let mut left: Vec<u64> =
+        passed.iter().map(|a| a.header("x-ratelimit-remaining-requests").parse().unwrap()).collect();
     left.sort_unstable();
     assert_eq!(left, [0, 1, 2, 3, 4, 5, 6]);
     for answer in &passed {
@@ -78,7 +79,10 @@ async fn requests_per_minute_hold_exactly(database: Database) {
     }
     let refused = &refused[0];
     let error = &refused.body["error"];
-    assert_eq!((&error["type"], &error["code"], &error["source"]), (&json!("requests"), &json!("rate_limit_exceeded"), &json!("gateway")));
+    assert_eq!(
+        (&error["type"], &error["code"], &error["source"]),
+        (&json!("requests"), &json!("rate_limit_exceeded"), &json!("gateway"))
+    );
     assert!(error["message"].as_str().unwrap().contains("7 requests per minute"), "{error}");
     assert_eq!((refused.header("retry-after"), refused.header("retry-after-ms")), ("60", "60000"));
     let record = app.record(&refused.request_id()).await;
@@ -142,18 +146,23 @@ async fn running_calls_hold(database: Database) {
     assert!(refused.body["error"]["message"].as_str().unwrap().contains("2 calls at a time"), "{}", refused.text);
     assert_eq!(refused.header("retry-after"), "1");
     first.hang_up();
-    eventually("a place is free", || async { (app.chat(&hello("gpt-4o-mini")).await.status == 200).then_some(()) }).await;
+    eventually("a place is free", || async { (app.chat(&hello("gpt-4o-mini")).await.status == 200).then_some(()) })
+        .await;
     second.hang_up();
     // A call that fails gives its place back as well.
     for _ in 0..4 {
-        eventually("a place is free", || async { (app.chat(&hello("gpt-4o-mini@500")).await.status == 502).then_some(()) }).await;
+        eventually("a place is free", || async {
+            (app.chat(&hello("gpt-4o-mini@500")).await.status == 502).then_some(())
+        })
+        .await;
     }
 }
 
 async fn the_strictest_of_all_limits_wins(database: Database) {
     let (app, _) = still(&database).await;
     limit(&app, "openai", |row| row.requests_per_minute = 9).await;
-    add_limit(&app, "of_model", "openai", |row| (row.model, row.requests_per_minute) = (Some("gpt-4o".into()), 4)).await;
+    add_limit(&app, "of_model", "openai", |row| (row.model, row.requests_per_minute) = (Some("gpt-4o".into()), 4))
+        .await;
     assert_eq!(at_once(&app, &app.api_key, "gpt-4o", 8).await.0.len(), 4);
     // The calls of the model counted for the provider, the refused ones did not.
     let (passed, refused) = at_once(&app, &app.api_key, "gpt-4o-mini", 8).await;
@@ -218,6 +227,10 @@ async fn other_names_of_a_provider_count_as_one(database: Database) {
     let (app, _) = still(&database).await;
     limit(&app, "gemini", |row| row.requests_per_minute = 2).await;
     let request = |model: &str| answer(app.post("/v1/chat/completions", &hello(model)));
-    let all: Vec<Answer> = join_all(["gemini/gemini-2.5-flash", "google/gemini-2.5-flash", "gemini-2.5-flash", "google:gemini-2.5-flash"].map(request)).await;
+    let all: Vec<Answer> = join_all(
+        ["gemini/gemini-2.5-flash", "google/gemini-2.5-flash", "gemini-2.5-flash", "google:gemini-2.5-flash"]
+            .map(request),
+    )
+    .await;
     assert_eq!(all.iter().filter(|answer| answer.status == 200).count(), 2);
 }

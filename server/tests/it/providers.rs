@@ -46,7 +46,11 @@ async fn all_of_them_answer_and_agree(database: Database) {
         assert_eq!(whole.body["object"], "chat.completion", "{model}: {}", whole.text);
         assert_eq!(whole.body["choices"][0]["finish_reason"], "stop", "{model}");
         assert_eq!(whole.body["choices"][0]["message"]["role"], "assistant");
-        assert!(whole.content().contains("simulated") && whole.content().contains("Name a mountain"), "{model}: {}", whole.text);
+        assert!(
+            whole.content().contains("simulated") && whole.content().contains("Name a mountain"),
+            "{model}: {}",
+            whole.text
+        );
         assert!(whole.content().contains("Be kind"), "the system prompt arrived: {}", whole.text);
 
         body["stream_options"] = json!({"include_usage": true});
@@ -54,7 +58,8 @@ async fn all_of_them_answer_and_agree(database: Database) {
         assert!(stream.is_done(), "{model}");
         assert_eq!(stream.content(), whole.content(), "{model}");
         assert_eq!(stream.chunks()[0]["choices"][0]["delta"]["role"], "assistant", "{model}");
-        let finishes: Vec<Value> = stream.chunks().iter().map(|c| c["choices"][0]["finish_reason"].clone()).filter(|f| !f.is_null()).collect();
+        let finishes: Vec<Value> =
+            stream.chunks().iter().map(|c| c["choices"][0]["finish_reason"].clone()).filter(|f| !f.is_null()).collect();
         assert_eq!(finishes, ["stop"], "{model}");
         let usage = stream.usage().unwrap_or_else(|| panic!("{model}: no usage in {}", stream.text));
         for kind in ["prompt_tokens", "completion_tokens", "total_tokens"] {
@@ -90,11 +95,18 @@ async fn all_of_them_break_honestly(database: Database) {
             assert!(!stream.text.contains("[DONE]"), "{model} {fault}: {}", stream.text);
             assert_eq!(stream.content(), "This is a simu", "{model} {fault}: {}", stream.text);
             let error = stream.error().unwrap_or_else(|| panic!("{model} {fault}: no error in {}", stream.text));
-            assert_eq!((&error["source"], &error["provider"]), (&json!("provider"), &json!(provider)), "{model} {fault}");
+            assert_eq!(
+                (&error["source"], &error["provider"]),
+                (&json!("provider"), &json!(provider)),
+                "{model} {fault}"
+            );
             let record = app.record(&stream.request_id()).await;
             assert_eq!(record.outcome(), ("failed", 200), "{model} {fault}");
             if code.is_empty() {
-                assert!(["provider_error", "provider_overloaded"].contains(&error["code"].as_str().unwrap()), "{model}: {error}");
+                assert!(
+                    ["provider_error", "provider_overloaded"].contains(&error["code"].as_str().unwrap()),
+                    "{model}: {error}"
+                );
             } else {
                 assert_eq!(error["code"], code, "{model} {fault}: {error}");
                 assert_eq!(record.error(), ("provider", class));
@@ -132,7 +144,10 @@ async fn all_of_them_fail_in_the_same_words(database: Database) {
                     assert_eq!(error["code"], code, "{model} {fault}: {error}");
                 }
                 assert_eq!(error["provider"], provider);
-                assert!(error["message"].as_str().is_some_and(|text| !text.is_empty() && !text.contains('{')), "{error}");
+                assert!(
+                    error["message"].as_str().is_some_and(|text| !text.is_empty() && !text.contains('{')),
+                    "{error}"
+                );
                 assert_eq!(app.record(&failed.request_id()).await.tries().len(), tries, "{model} {fault}");
             }
         }
@@ -219,7 +234,8 @@ async fn pictures_reach_those_that_see(database: Database) {
     let app = TestApp::start(&database).await;
     let picture = "data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR4nGNgYGBgAAAABQABh6FO1AAAAABJRU5ErkJggg==";
     for model in ["claude-haiku-4-5", "gemini-2.5-flash"] {
-        let content = json!([{"type": "text", "text": "What is in it?"}, {"type": "image_url", "image_url": {"url": picture}}]);
+        let content =
+            json!([{"type": "text", "text": "What is in it?"}, {"type": "image_url", "image_url": {"url": picture}}]);
         let whole = app.chat(&json!({"model": model, "messages": [{"role": "user", "content": content}]})).await.ok();
         assert!(whole.content().contains("One picture came with it"), "{model}: {}", whole.text);
         let sent = app.last_call().await["body"].to_string();
@@ -236,7 +252,11 @@ async fn stops_and_lengths_are_kept(database: Database) {
         assert_eq!(short.body["choices"][0]["finish_reason"], "length", "{model}: {}", short.text);
         assert_eq!(short.body["usage"]["completion_tokens"], 5, "{model}");
         let stream = app.stream(&body).await.ok();
-        let last = stream.chunks().iter().filter_map(|c| c["choices"][0]["finish_reason"].as_str().map(str::to_owned)).next_back();
+        let last = stream
+            .chunks()
+            .iter()
+            .filter_map(|c| c["choices"][0]["finish_reason"].as_str().map(str::to_owned))
+            .next_back();
         assert_eq!(last.as_deref(), Some("length"), "{model}");
         let mut body = hello(model);
         body["stop"] = json!([" simulated", "zzz"]);
@@ -258,11 +278,17 @@ async fn left_out_parameters_are_told(database: Database) {
     let sent = app.last_call().await["body"].clone();
     assert!(sent.get("logit_bias").is_none() && sent.get("seed").is_none(), "{sent}");
     // A field of the wrong type is the caller's mistake, whoever would have answered.
-    for (field, value) in [("temperature", json!("hot")), ("tools", json!({})), ("messages", json!([1])), ("stop", json!(5))] {
+    for (field, value) in
+        [("temperature", json!("hot")), ("tools", json!({})), ("messages", json!([1])), ("stop", json!(5))]
+    {
         let mut body = hello("claude-haiku-4-5");
         body[field] = value;
         let failed = app.chat(&body).await.failed(400);
-        assert_eq!((&failed.body["error"]["type"], &failed.body["error"]["source"]), (&json!("invalid_request_error"), &json!("caller")), "{field}");
+        assert_eq!(
+            (&failed.body["error"]["type"], &failed.body["error"]["source"]),
+            (&json!("invalid_request_error"), &json!("caller")),
+            "{field}"
+        );
         assert_eq!(app.record(&failed.request_id()).await.outcome(), ("failed", 400));
     }
 }
@@ -276,8 +302,15 @@ async fn what_was_cached_has_its_price(database: Database) {
         let stream = app.stream(&body).await.ok();
         let (first, second) = (app.record(&whole.request_id()).await.log, app.record(&stream.request_id()).await.log);
         assert!(first.cached_tokens > 0 && first.cached_tokens < first.input_tokens, "{model}: {first:?}");
-        assert_eq!((first.input_tokens, first.cached_tokens, first.cost_micro_usd), (second.input_tokens, second.cached_tokens, second.cost_micro_usd), "{model}");
-        assert_eq!(whole.body["usage"]["prompt_tokens"], first.input_tokens, "{model}: cached tokens are part of the prompt");
+        assert_eq!(
+            (first.input_tokens, first.cached_tokens, first.cost_micro_usd),
+            (second.input_tokens, second.cached_tokens, second.cost_micro_usd),
+            "{model}"
+        );
+        assert_eq!(
+            whole.body["usage"]["prompt_tokens"], first.input_tokens,
+            "{model}: cached tokens are part of the prompt"
+        );
         assert_eq!(whole.body["usage"]["prompt_tokens_details"]["cached_tokens"], first.cached_tokens, "{model}");
         let plain = (first.input_tokens - first.cached_tokens) as f64;
         let cost = plain * input + first.cached_tokens as f64 * cached + first.output_tokens as f64 * output;
@@ -339,12 +372,15 @@ async fn any_api_by_its_mapping(database: Database) {
     };
     for (name, payload) in [
         ("generic-plain", mapping(&|_| {})),
-        ("generic-job", mapping(&|m| {
-            m["endpoint"] = json!("/v1/jobs");
-            m["poll"] = json!({"endpoint": "/v1/jobs/{job_id}", "job_id": "$.id", "status": "$.status", "done": ["done"],
+        (
+            "generic-job",
+            mapping(&|m| {
+                m["endpoint"] = json!("/v1/jobs");
+                m["poll"] = json!({"endpoint": "/v1/jobs/{job_id}", "job_id": "$.id", "status": "$.status", "done": ["done"],
                 "failed": ["failed"], "error": "$.error.message", "interval_ms": 100,
                 "headers": {"x-api-key": "{api_key}"}, "response_mapping": {"text": "$.output.text"}});
-        })),
+            }),
+        ),
     ] {
         app.own_model(name, Some("org_default"), |model| {
             model.provider_id = "generic".into();

@@ -23,7 +23,8 @@ fn parts(events: &[String]) -> Vec<Value> {
 
 async fn a_prompt_is_answered(database: Database) {
     let app = TestApp::start(&database).await;
-    let body = json!({"prompt": "Say hello to the gardeners.", "model_id": "gpt-4o-mini", "project_id": "prj_development"});
+    let body =
+        json!({"prompt": "Say hello to the gardeners.", "model_id": "gpt-4o-mini", "project_id": "prj_development"});
     let whole = app.ask("/text/generate", &body).await.ok();
     let answer = &whole.body;
     assert_eq!(answer["success"], true);
@@ -31,7 +32,10 @@ async fn a_prompt_is_answered(database: Database) {
     assert_eq!(answer["request_id"], whole.request_id());
     assert!(answer["timestamp"].as_str().is_some_and(|at| at.len() == 27 && at.ends_with('Z')));
     let told = &answer["metadata"];
-    assert_eq!((&told["provider"], &told["model"], &told["simulated"]), (&json!("openai"), &json!("gpt-4o-mini"), &json!(true)));
+    assert_eq!(
+        (&told["provider"], &told["model"], &told["simulated"]),
+        (&json!("openai"), &json!("gpt-4o-mini"), &json!(true))
+    );
     let (input, output) = (told["input_tokens"].as_i64().unwrap(), told["output_tokens"].as_i64().unwrap());
     assert_eq!(told["tokens_used"], input + output);
     assert!(told["generation_time_ms"].is_u64());
@@ -69,7 +73,11 @@ async fn a_stream_has_one_final_event(database: Database) {
         assert_eq!(text, whole.body["text"].as_str().unwrap(), "{model}");
         let (first, second) = (app.record(&whole.request_id()).await.log, app.record(&id).await.log);
         assert_eq!(second.surface, "text.stream");
-        assert_eq!((first.output_tokens, first.cost_micro_usd), (second.output_tokens, second.cost_micro_usd), "{model}");
+        assert_eq!(
+            (first.output_tokens, first.cost_micro_usd),
+            (second.output_tokens, second.cost_micro_usd),
+            "{model}"
+        );
     }
 }
 
@@ -126,14 +134,18 @@ async fn defaults_are_filled_in(database: Database) {
 async fn a_template_wraps_the_prompt(database: Database) {
     let app = TestApp::start(&database).await;
     app.own_model("brief", Some("org_default"), |model| {
-        model.prompt_template = Some(json!({"system_prompt": "Be a gardener.", "user_prompt_wrapper": "{user_prompt}\n\nBe brief.",
+        model.prompt_template =
+            Some(json!({"system_prompt": "Be a gardener.", "user_prompt_wrapper": "{user_prompt}\n\nBe brief.",
             "default_temperature": 0.2, "default_max_tokens": 50, "stop_sequences": ["END"]}));
     })
     .await;
     for path in ["/text/generate", "/text/generate/stream"] {
         assert_eq!(app.ask(path, &json!({"prompt": "Hi", "model_id": "brief"})).await.status, 200);
         let sent = app.last_call().await["body"].clone();
-        assert_eq!(sent["messages"], json!([{"role": "system", "content": "Be a gardener."}, {"role": "user", "content": "Hi\n\nBe brief."}]));
+        assert_eq!(
+            sent["messages"],
+            json!([{"role": "system", "content": "Be a gardener."}, {"role": "user", "content": "Hi\n\nBe brief."}])
+        );
         assert_eq!(sent["temperature"], 0.2);
         assert!(sent["max_tokens"] == 50 || sent["max_completion_tokens"] == 50, "{sent}");
         assert!(sent["stop"].to_string().contains("END"), "{sent}");
@@ -192,21 +204,30 @@ async fn the_instance_is_read(database: Database) {
         }
         crate::support::answer(request).await
     };
-    for (instance, header) in
-        [(None, None), (Some("production"), None), (Some("Production"), None), (Some("default"), None), (None, Some("production")), (Some("production"), Some("nowhere"))]
-    {
+    for (instance, header) in [
+        (None, None),
+        (Some("production"), None),
+        (Some("Production"), None),
+        (Some("default"), None),
+        (None, Some("production")),
+        (Some("production"), Some("nowhere")),
+    ] {
         let answer = ask(instance, header).await.ok();
         let log = app.record(&answer.request_id()).await.log;
         assert_eq!(log.instance_id.as_deref(), Some("production"), "{instance:?} {header:?}");
     }
     assert_eq!(ask(Some("nowhere"), None).await.failed(404).body["error_code"], "INSTANCE_NOT_FOUND");
     assert_eq!(ask(None, Some("nowhere")).await.failed(404).body["error_code"], "INSTANCE_NOT_FOUND");
-    assert_eq!(ask(Some("development"), Some("production")).await.failed(403).body["error_code"], "INSTANCE_ACCESS_DENIED");
+    assert_eq!(
+        ask(Some("development"), Some("production")).await.failed(403).body["error_code"],
+        "INSTANCE_ACCESS_DENIED"
+    );
 }
 
 async fn unknown_fields_are_ignored(database: Database) {
     let app = TestApp::start(&database).await;
-    let body = json!({"prompt": "Hi", "model": "gpt-4o-mini", "colour": "green", "options": {"style": "vivid", "top_k": 5}});
+    let body =
+        json!({"prompt": "Hi", "model": "gpt-4o-mini", "colour": "green", "options": {"style": "vivid", "top_k": 5}});
     app.ask("/text/generate", &body).await.ok();
     let sent = app.last_call().await["body"].to_string();
     assert!(!sent.contains("green") && !sent.contains("vivid") && !sent.contains("top_k"), "{sent}");
