@@ -22,7 +22,7 @@ export ELECTRONS__SIMULATION__ADDRESS=127.0.0.1:$SANDBOX_PORT ELECTRONS__SIMULAT
 electrons_start server "$ELECTRONS_BIN"
 [ -n "$SIGN_IN_URL" ] && [ -n "$API_KEY" ] || { cat "$RUN/server/stdout" >&2; die "the first start printed no sign-in link or no key"; }
 raise_limits server
-export BASE_URL SIGN_IN_URL API_KEY SANDBOX_URL=http://127.0.0.1:$SANDBOX_PORT
+export ELECTRONS_BIN ELECTRONS_DIR=$RUN/server BASE_URL SIGN_IN_URL API_KEY SANDBOX_URL=http://127.0.0.1:$SANDBOX_PORT
 
 cd "$ROOT/end2end"
 failed=''
