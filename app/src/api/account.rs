@@ -54,11 +54,14 @@ pub async fn sign_out() -> Result<(), AppError> {
     Ok(())
 }
 
-/// Sets the own password.
+/// Sets the own password; every other browser is signed out.
 #[server(endpoint = "account/set_password", input = Json)]
 pub async fn set_password(password: String) -> Result<(), AppError> {
-    use crate::ports::{caller, ports, with_status};
-    with_status(async { ports()?.account.set_password(&caller()?, &password).await }.await)
+    use crate::ports::{Origin, caller, ports, set_cookie, with_status};
+    let origin = use_context::<Origin>().unwrap_or_default();
+    let cookie = with_status(async { ports()?.account.set_password(&caller()?, &password, origin).await }.await)?;
+    set_cookie(&cookie);
+    Ok(())
 }
 
 /// Only a path of this site may be gone to after signing in.

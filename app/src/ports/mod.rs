@@ -39,8 +39,9 @@ pub trait Account: Send + Sync {
     async fn sign_in_by_link(&self, token: &str, origin: Origin) -> Result<String, AppError>;
     /// Ends the session of this `Cookie` header; answers the `Set-Cookie` value that removes it.
     async fn sign_out(&self, cookies: &str) -> Result<String, AppError>;
-    /// Sets the own password (at least 12 characters).
-    async fn set_password(&self, caller: &Caller, password: &str) -> Result<(), AppError>;
+    /// Sets the own password (at least 12 characters). All sessions of the person end; answers the `Set-Cookie` value of a
+    /// new one for this browser.
+    async fn set_password(&self, caller: &Caller, password: &str, origin: Origin) -> Result<String, AppError>;
 }
 
 #[async_trait]

@@ -131,10 +131,11 @@ impl ports::Account for Pages {
         self.state.identity.sign_out(cookies).await.map_err(|error| outward(error, ""))
     }
 
-    async fn set_password(&self, caller: &Caller, password: &str) -> Result<(), AppError> {
+    async fn set_password(&self, caller: &Caller, password: &str, origin: Origin) -> Result<String, AppError> {
+        let visit = Visit { ip: origin.ip, user_agent: origin.user_agent };
         self.state
             .identity
-            .set_password(&caller.user_id, password)
+            .set_password(&caller.user_id, password, visit)
             .await
             .map_err(|error| outward(error, &caller.request_id))
     }

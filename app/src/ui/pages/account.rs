@@ -96,7 +96,7 @@ fn PasswordCard(has_password: bool, email: String) -> impl IntoView {
                 Ok(()) => {
                     password.set(String::new());
                     has_password.set(true);
-                    toasts.good("Password saved.");
+                    toasts.good("Password saved. Other browsers were signed out.");
                     if let Some(me) = me {
                         me.refetch();
                     }

@@ -109,10 +109,10 @@ fn NoPassword() -> impl IntoView {
         <section class="rounded-lg border border-line bg-surface p-4 text-muted">
             <h2 class="font-medium text-ink">"No password, or forgot it?"</h2>
             <p class="mt-1">
-                "The server prints a one-time sign-in link at its first start. Whoever runs it can make another at any time:"
+                "The server prints a one-time sign-in link at its first start. Whoever runs it makes a new one with:"
             </p>
             <pre class="mt-2 overflow-x-auto rounded-md border border-line bg-sunken px-3 py-2 text-ink" tabindex="0" role="region" aria-label="Command">
-                <code>"electrons user create --link"</code>
+                <code>"electrons user link --email <address>"</code>
             </pre>
         </section>
     }
@@ -136,7 +136,7 @@ fn Refusal(#[prop(into)] error: Signal<Option<AppError>>) -> impl IntoView {
         })
     };
     view! {
-        <div role="alert" class="contents">
+        <div role="alert" class="empty:hidden">
             {move || {
                 text()
                     .map(|text| {

@@ -163,18 +163,22 @@ fn role(text: &str) -> Role {
 
 fn provider(row: ProviderRow, environment: &Environment) -> Provider {
     let own = environment.overrides.get(&row.id);
-    let auth = match row.credential["header"].as_str() {
-        Some(name) => Auth::Header {
-            name: name.to_owned(),
-            prefix: row.credential["prefix"].as_str().unwrap_or_default().to_owned(),
-        },
-        None => Auth::None,
-    };
     let environment_key = own.and_then(|own| own.api_key.clone()).or_else(|| {
         strings(&row.credential["env"])
             .find_map(|name| environment.variables.get(&name).filter(|value| !value.trim().is_empty()))
             .map(|value| Secret::new(value.trim()))
     });
+    let auth = match row.credential["header"].as_str() {
+        Some(name) => Auth::Header {
+            name: name.to_owned(),
+            prefix: row.credential["prefix"].as_str().unwrap_or_default().to_owned(),
+        },
+        // A server of one's own that needs none, but was given one.
+        None if environment_key.is_some() => {
+            Auth::Header { name: "authorization".to_owned(), prefix: "Bearer ".to_owned() }
+        }
+        None => Auth::None,
+    };
     let headers = row.config["headers"].as_object().map_or_else(Vec::new, |headers| {
         headers.iter().filter_map(|(name, value)| Some((name.clone(), value.as_str()?.to_owned()))).collect()
     });

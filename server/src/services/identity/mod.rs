@@ -232,10 +232,11 @@ impl Identity {
         Ok(self.cookie_value("", 0))
     }
 
-    pub async fn set_password(&self, user_id: &str, password: &str) -> Result<(), IdentityError> {
+    /// Sets a password. All sessions of the user end; answers the `Set-Cookie` value of a new one.
+    pub async fn set_password(&self, user_id: &str, password: &str, visit: Visit) -> Result<String, IdentityError> {
         let hash = self.passwords.hash(password).await?;
         self.db.set_password_hash(user_id, Some(&hash), self.clock.now_us()).await?;
-        Ok(())
+        self.open_session(user_id, visit).await
     }
 
     pub async fn has_password(&self, user_id: &str) -> Result<bool, IdentityError> {

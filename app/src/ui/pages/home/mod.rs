@@ -14,8 +14,9 @@ use crate::{
     api,
     types::Overview,
     ui::{
-        kit::{ButtonVariant, Glyph, LinkButton, Load},
+        kit::{ButtonVariant, EmptyState, Glyph, LinkButton, Load},
         layout::Page,
+        me::use_me,
     },
 };
 
@@ -37,7 +38,18 @@ pub fn HomePage() -> impl IntoView {
                 }
             }
         >
-            <Load resource=overview view=|overview| view! { <Body overview /> } />
+            {if use_me().is_some_and(|me| me.instances.is_empty()) {
+                view! {
+                    <EmptyState
+                        icon=Glyph::Building
+                        title="You belong to no instance yet"
+                        text="An admin of your organization can give you access to one. Reload this page afterwards."
+                    />
+                }
+                    .into_any()
+            } else {
+                view! { <Load resource=overview view=|overview| view! { <Body overview /> } /> }.into_any()
+            }}
         </Page>
     }
     .into_any()
