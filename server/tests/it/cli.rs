@@ -26,7 +26,7 @@ async fn a_first_start_tells_how_to_begin(database: Database) {
     let place = Place::new(&database).await;
     let server = Server::at(&place).await;
     let key = server.api_key.clone().expect("a first key");
-    assert!(server.sign_in_url.as_deref().unwrap().starts_with(&format!("{}/sign-in/link?token=", server.base_url)));
+    assert!(server.sign_in_url.as_deref().unwrap().starts_with(&format!("{}/sign-in?token=", server.base_url)));
     assert_eq!(chat(&server, &key).await.status(), 200);
     assert!(server.stop().await.success());
     let again = Server::at(&place).await;
@@ -67,7 +67,7 @@ async fn people_are_made_beside_a_server(database: Database) {
     let made = run(electrons_at(&place, &["user", "create", "--email", "ada@example.org", "--name", "Ada"])).await;
     assert!(made.status.success(), "{}", stderr(&made));
     let link = stdout(&made).trim().to_owned();
-    let token = link.split_once("/sign-in/link?token=").expect("a sign-in address").1;
+    let token = link.split_once("/sign-in?token=").expect("a sign-in address").1;
     let again = run(electrons_at(&place, &["user", "link", "--email", "Ada@Example.org"])).await;
     let second = stdout(&again).trim().split_once("token=").expect("another link").1.to_owned();
     assert_ne!(token, second);

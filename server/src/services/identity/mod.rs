@@ -183,18 +183,16 @@ impl Identity {
         let by_name = format!("email:{email}");
         let by_address = format!("ip:{}", visit.ip.as_deref().unwrap_or("unknown"));
         let names = [by_name.as_str(), by_address.as_str()];
-        self.passwords.check_tries(&names, now)?;
         let user = self.db.find_user_by_email(&email).await?.filter(|user| user.is_active);
         let hash = match &user {
             Some(user) => self.db.password_hash(&user.user_id).await?,
             None => None,
         };
-        // Counted before the check, so that tries made at once count, too.
-        self.passwords.failed(&names, now);
+        self.passwords.begin_try(&names, now)?;
         if !self.passwords.verify(password, hash.as_ref().map(|hash| hash.reveal())).await? {
             return Err(IdentityError::WrongPassword);
         }
-        names.iter().for_each(|name| self.passwords.succeeded(name));
+        self.passwords.succeeded(&by_name, &by_address);
         let user = user.ok_or(IdentityError::WrongPassword)?;
         self.open_session(&user.user_id, visit).await
     }

@@ -59,8 +59,9 @@ impl Passwords {
         Ok(known && right)
     }
 
-    /// `Err` when one of these names has failed too often lately.
-    pub fn check_tries(&self, names: &[&str], now_us: i64) -> Result<(), IdentityError> {
+    /// Counts a try for each of these names; `Err` when one of them has failed too often lately. Counted before the password
+    /// is checked, so that tries made at once count, too.
+    pub fn begin_try(&self, names: &[&str], now_us: i64) -> Result<(), IdentityError> {
         let mut failures = self.failures.lock();
         failures.retain(|_, times| {
             times.retain(|at| *at > now_us - WINDOW_US);
@@ -72,18 +73,20 @@ impl Passwords {
                 return Err(IdentityError::TooManyTries(Duration::from_micros(wait_us)));
             }
         }
-        Ok(())
-    }
-
-    pub fn failed(&self, names: &[&str], now_us: i64) {
-        let mut failures = self.failures.lock();
         for name in names {
             failures.entry((*name).to_owned()).or_default().push(now_us);
         }
+        Ok(())
     }
 
-    pub fn succeeded(&self, name: &str) {
-        self.failures.lock().remove(name);
+    /// The try was right: the person's failures are forgotten. Of the address only this try is, or whoever has an account
+    /// could guess at all the others for ever.
+    pub fn succeeded(&self, person: &str, address: &str) {
+        let mut failures = self.failures.lock();
+        failures.remove(person);
+        if let Some(times) = failures.get_mut(address) {
+            times.pop();
+        }
     }
 
     async fn away<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Result<T, IdentityError> {
@@ -130,12 +133,24 @@ mod tests {
     async fn the_eleventh_try_waits() {
         let passwords = Passwords::default();
         for at in 0..10 {
-            passwords.check_tries(&["a", "ip"], at).unwrap();
-            passwords.failed(&["a", "ip"], at);
+            passwords.begin_try(&["a", "ip"], at).unwrap();
         }
-        assert!(matches!(passwords.check_tries(&["a"], 10), Err(IdentityError::TooManyTries(_))));
-        assert!(matches!(passwords.check_tries(&["b", "ip"], 10), Err(IdentityError::TooManyTries(_))));
-        passwords.check_tries(&["b"], 10).unwrap();
-        passwords.check_tries(&["a"], 10 + WINDOW_US).unwrap();
+        assert!(matches!(passwords.begin_try(&["a"], 10), Err(IdentityError::TooManyTries(_))));
+        assert!(matches!(passwords.begin_try(&["b", "ip"], 10), Err(IdentityError::TooManyTries(_))));
+        passwords.begin_try(&["b"], 10).unwrap();
+        passwords.begin_try(&["a"], 10 + WINDOW_US).unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_success_forgives_a_person_but_not_their_address() {
+        let passwords = Passwords::new();
+        for at in 0..9 {
+            passwords.begin_try(&["victim", "ip"], at).unwrap();
+        }
+        passwords.begin_try(&["own", "ip"], 9).unwrap();
+        passwords.succeeded("own", "ip");
+        passwords.begin_try(&["victim", "ip"], 10).unwrap();
+        assert!(passwords.begin_try(&["other", "ip"], 11).is_err());
+        assert!(passwords.begin_try(&["own", "elsewhere"], 11).is_ok());
     }
 }
