@@ -21,7 +21,8 @@ export default defineConfig({
       args: process.getuid?.() === 0 ? ['--no-sandbox'] : [],
     },
   },
-  expect: { toHaveScreenshot: { maxDiffPixelRatio: 0.01, animations: 'disabled' } },
+  // Two busy cores are slow; what is wrong stays wrong.
+  expect: { timeout: 10_000, toHaveScreenshot: { maxDiffPixelRatio: 0.01, animations: 'disabled' } },
   projects: [
     // The first start's one-time link, used once; its session is what the other projects start with.
     { name: 'sign-in', testMatch: 'support/sign-in.setup.ts' },

@@ -35,6 +35,7 @@ nginx_start
 
 export OPENAI_API_KEY=sk-bench ELECTRONS__PROVIDERS__OPENAI__BASE_URL=$SANDBOX_URL/openai/v1 ELECTRONS__LOG__LEVEL=warn
 electrons_start server "$BIN"
+raise_limits server
 CHAT=/openai/v1/chat/completions
 
 # What a browser gets: the main wasm and the style sheet, with brotli.

@@ -3,8 +3,8 @@
 #
 #   check   the wasm32 target, rustfmt and clippy
 #   serve   wasm32 target, wasm-bindgen, cargo-leptos, Tailwind and wasm-opt
-#   test    the same, and Chromium, PostgreSQL, Playwright
-#   bench   the same as serve, and nginx
+#   test    the same, and Chromium, PostgreSQL, Playwright, sqlite3
+#   bench   the same as serve, and nginx, sqlite3
 #
 # Cargo tools go to a folder of their own in the cache, npm tools into the clone (style/, end2end/): the user's own
 # tools stay as they are. With everything there it is done in a moment.
@@ -130,6 +130,9 @@ if [ "$WHAT" = test ]; then
     [ -x "${CHROMIUM:-/usr/bin/chromium}" ] || apt_install "a browser for the tests" chromium
     [ -n "$(scripts/postgres.sh bindir)" ] || apt_install "a database for the tests" postgresql
     npm_install end2end "Playwright"
+fi
+if [ "$WHAT" = test ] || [ "$WHAT" = bench ]; then
+    command -v sqlite3 >/dev/null || apt_install "the SQLite command" sqlite3
 fi
 if [ "$WHAT" = bench ]; then
     command -v nginx >/dev/null || [ -x /usr/sbin/nginx ] || apt_install "a proxy to compare with" nginx-light

@@ -30,10 +30,10 @@ unit() {
     export TEST_POSTGRES_URL
     note "PostgreSQL: $TEST_POSTGRES_URL"
     if cargo nextest --version >/dev/null 2>&1; then
-        cargo nextest run -p server -p app -p bench 2>&1 | tee "$RUN/unit.log"
+        cargo nextest run --no-fail-fast -p server -p app -p bench 2>&1 | tee "$RUN/unit.log"
         cargo test -q --doc -p server -p app
     else
-        cargo test -p server -p app -p bench 2>&1 | tee "$RUN/unit.log"
+        cargo test --no-fail-fast -p server -p app -p bench 2>&1 | tee "$RUN/unit.log"
     fi
     scripts/postgres.sh stop "$RUN/postgres"
     {

@@ -35,6 +35,8 @@ pub struct Phase {
 #[derive(Debug, Clone, Default)]
 pub struct Outcome {
     pub errors: u64,
+    /// The first wrong answer, to know what went wrong.
+    pub complaint: Option<String>,
     pub per_second: f64,
     /// Milliseconds.
     pub p50: f64,
@@ -131,17 +133,19 @@ pub async fn run(target: &Target, phase: Phase, length: Duration, text: &str) ->
     tokio::time::sleep_until(until.into()).await;
     let cpu = target.pid.map_or(0, process::cpu_ms).saturating_sub(cpu_before);
 
-    let (mut timings, mut errors) = (Vec::new(), 0);
+    let (mut timings, mut errors, mut complaint) = (Vec::new(), 0, None);
     for each in loops {
-        let (some, failed) = each.await?;
-        timings.extend(some);
-        errors += failed;
+        let one = each.await?;
+        timings.extend(one.timings);
+        errors += one.errors;
+        complaint = complaint.or(one.complaint);
     }
     let calls = timings.len() as f64;
     let (p50, p99) = percentiles(timings.iter().map(|timing| timing.total).collect());
     let (first_token_p50, first_token_p99) = percentiles(timings.iter().map(|timing| timing.first_token).collect());
     Ok(Outcome {
         errors,
+        complaint,
         per_second: calls / length.as_secs_f64(),
         p50,
         p99,
@@ -151,6 +155,21 @@ pub async fn run(target: &Target, phase: Phase, length: Duration, text: &str) ->
     })
 }
 
+/// What one connection saw.
+#[derive(Debug, Default)]
+struct Loop {
+    timings: Vec<Timing>,
+    errors: u64,
+    complaint: Option<String>,
+}
+
+impl Loop {
+    fn fault(&mut self, what: impl FnOnce() -> String) {
+        self.errors += 1;
+        self.complaint.get_or_insert_with(what);
+    }
+}
+
 async fn one(
     address: SocketAddr,
     request: Arc<[u8]>,
@@ -158,37 +177,41 @@ async fn one(
     text: Arc<str>,
     measured_from: Instant,
     until: Instant,
-) -> (Vec<Timing>, u64) {
-    let (mut timings, mut errors, mut calls) = (Vec::with_capacity(1 << 16), 0, 0_u64);
+) -> Loop {
+    let mut done = Loop { timings: Vec::with_capacity(1 << 16), ..Loop::default() };
+    let mut calls = 0_u64;
     let mut open = None;
     loop {
         let now = Instant::now();
         if now >= until {
-            return (timings, errors);
+            return done;
         }
         let mut connection = match open.take() {
             Some(connection) => connection,
             None => match Connection::open(address).await {
                 Ok(connection) => connection,
-                Err(_) => {
-                    errors += 1;
+                Err(error) => {
+                    done.fault(|| error.to_string());
                     tokio::time::sleep(Duration::from_millis(10)).await;
                     continue;
                 }
             },
         };
         calls += 1;
-        let Ok(timing) = connection.call(&request).await else {
-            errors += 1;
-            continue;
+        let timing = match connection.call(&request).await {
+            Ok(timing) => timing,
+            Err(error) => {
+                done.fault(|| error.to_string());
+                continue;
+            }
         };
         let whole = calls % FULL_CHECK_EVERY == 1;
         if !ends_well(&connection, stream)
             || whole && self::text(&connection.body, stream).as_deref() != Some(text.as_ref())
         {
-            errors += 1;
+            done.fault(|| format!("{}: {}", connection.status, String::from_utf8_lossy(&connection.body)));
         } else if now >= measured_from && Instant::now() <= until {
-            timings.push(timing);
+            done.timings.push(timing);
         }
         open = Some(connection);
     }

@@ -116,6 +116,9 @@ fn progress(round: usize, target: &Target, phase: Phase, outcome: &load::Outcome
         outcome.p99,
         outcome.errors,
     );
+    if let Some(complaint) = &outcome.complaint {
+        let _ = writeln!(std::io::stderr(), "    the first error: {complaint}");
+    }
 }
 
 /// Starts, until one chat is answered, and stops again with SIGTERM.

@@ -70,9 +70,8 @@ pub fn table(results: &Results, idle_kib: &[u64], peak_kib: &[u64], facts: &[(&s
         ("whole stream, 1 connection: p50", 3, |o| o.p50, ""),
     ];
     for (name, phase, of, target) in latencies {
-        let added = |which| {
-            format!("{:.3} ms (+{:.3})", results.median(which, phase, of), results.added(which, phase, of).max(0.0))
-        };
+        let added =
+            |which| format!("{:.3} ms ({:+.3})", results.median(which, phase, of), results.added(which, phase, of));
         row([
             name.into(),
             format!("{:.3} ms", results.median(DIRECT, phase, of)),

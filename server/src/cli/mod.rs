@@ -31,8 +31,9 @@ pub struct Cli {
     /// Settings file; without this option `electrons.toml` is read if it exists.
     #[arg(long, global = true, value_name = "FILE", env = "ELECTRONS_CONFIG")]
     config: Option<PathBuf>,
+    /// Without one, `serve`.
     #[command(subcommand)]
-    command: Command,
+    command: Option<Command>,
 }
 
 #[derive(Subcommand)]
@@ -168,7 +169,7 @@ impl Cli {
     }
 
     async fn execute(self) -> Result<(), CliError> {
-        match self.command {
+        match self.command.unwrap_or(Command::Serve(ServeArgs { address: None })) {
             Command::Config(ConfigCommand::PrintDefault) => Ok(out().write_all(settings::DEFAULT.as_bytes())?),
             Command::Sandbox(args) => run_sandbox(args).await,
             Command::Serve(args) => {

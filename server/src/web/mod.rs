@@ -5,14 +5,19 @@ mod pages;
 mod ports;
 mod session;
 
-use axum::{Router, http::HeaderValue, middleware, routing::post};
+use axum::{
+    Router,
+    http::{HeaderValue, Response, header},
+    middleware,
+    routing::post,
+};
 use leptos::prelude::provide_context;
 use leptos_axum::{
     LeptosRoutes, file_and_error_handler_with_context, generate_route_list, site_pkg_dir_service,
     site_pkg_dir_service_route_path,
 };
 use tower::ServiceBuilder;
-use tower_http::{compression::CompressionLayer, set_header::SetResponseHeaderLayer};
+use tower_http::compression::CompressionLayer;
 
 use crate::{http, state::AppState};
 
@@ -30,12 +35,7 @@ pub fn router(state: &AppState) -> Router {
         let options = options.clone();
         move || app::ui::shell(options.clone())
     };
-    let cached = ServiceBuilder::new()
-        .layer(SetResponseHeaderLayer::if_not_present(
-            axum::http::header::CACHE_CONTROL,
-            HeaderValue::from_static("public, max-age=31536000, immutable"),
-        ))
-        .service(site_pkg_dir_service(&options));
+    let files = ServiceBuilder::new().map_response(forever).service(site_pkg_dir_service(&options));
     let pages = Router::new()
         .route("/test/text/run", post(pages::run_text))
         .leptos_routes_with_context(state, generate_route_list(app::ui::App), context.clone(), shell)
@@ -44,7 +44,16 @@ pub fn router(state: &AppState) -> Router {
         .layer(CompressionLayer::new());
     Router::new()
         .merge(http::routes::api(state))
-        .route_service(&site_pkg_dir_service_route_path(&options), cached)
+        .route_service(&site_pkg_dir_service_route_path(&options), files)
         .merge(pages)
         .with_state(state.clone())
+}
+
+/// The name of a built file changes with its content. A missing file is not kept: it may come with the next version.
+fn forever<B>(mut response: Response<B>) -> Response<B> {
+    if response.status().is_success() {
+        let value = HeaderValue::from_static("public, max-age=31536000, immutable");
+        response.headers_mut().insert(header::CACHE_CONTROL, value);
+    }
+    response
 }

@@ -1,6 +1,6 @@
 //! Plain form posts of the pages, for browsers in which the pages are not alive (yet).
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use app::ports::Caller;
 use axum::{
@@ -67,5 +67,16 @@ pub async fn run_text(
     if let Ok(Reply::Stream(_)) = state.gateway.chat(context, ChatInput::from_typed(model, false, request)).await {
         tracing::error!("a buffered call was answered by a stream");
     }
+    await_record(&state, &request_id).await;
     Redirect::to(&format!("/test/text?run={request_id}")).into_response()
+}
+
+/// Records are written in batches; a page without scripts cannot look again, so it is sent on when its record is there.
+async fn await_record(state: &AppState, request_id: &str) {
+    for _ in 0..100 {
+        if !matches!(state.db.request(request_id).await, Ok(None)) {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
 }

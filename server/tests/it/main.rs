@@ -4,10 +4,20 @@
 #[cfg(test)]
 mod chat;
 #[cfg(test)]
+mod clients;
+#[cfg(test)]
+mod errors;
+#[cfg(test)]
+mod limits;
+#[cfg(test)]
 mod models;
+#[cfg(test)]
+mod providers;
 #[cfg(test)]
 mod retries;
 #[cfg(test)]
 mod streams;
 #[cfg(test)]
 mod support;
+#[cfg(test)]
+mod text;

@@ -101,8 +101,6 @@ static CASES: LazyLock<Vec<Case>> = LazyLock::new(|| {
             GatewayError::RateLimited {
                 message: "the limit of 60 requests per minute for openai is used up; try again in 12 s".to_owned(),
                 retry_after: Duration::from_secs(12),
-                limit: 60,
-                remaining: 0,
             },
             "A limit of this server: requests or tokens per minute, or calls at a time.",
         ),

@@ -209,6 +209,8 @@ fn model(row: ModelRow, provider: Arc<Provider>) -> Model {
         lacks: strings(&parameters["lacks"]).collect(),
         context: parameters["context"].as_u64(),
         max_output: parameters["max_output"].as_u64().and_then(|most| most.try_into().ok()),
+        requests_per_minute: row.rate_limits["rpm"].as_u64(),
+        tokens_per_minute: row.rate_limits["tpm"].as_u64(),
         id: row.model_id,
         display_name: row.display_name,
         description: row.description.unwrap_or_default(),

@@ -140,6 +140,9 @@ pub struct Model {
     pub lacks: Arc<[String]>,
     pub context: Option<u64>,
     pub max_output: Option<u32>,
+    /// Limits of this model for each instance, besides those of its provider.
+    pub requests_per_minute: Option<u64>,
+    pub tokens_per_minute: Option<u64>,
     pub mapping: Option<Arc<Value>>,
     pub template: Option<PromptTemplate>,
     pub status: String,

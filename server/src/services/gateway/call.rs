@@ -182,9 +182,20 @@ impl Call {
     }
 
     fn end_stream(&mut self, outcome: Outcome<'_>) {
-        if self.usage.is_none() && self.first_token.is_some() {
-            // The provider did not say: what was received is what was spent.
-            self.usage = Some(self.estimate(self.collector.output_bytes()));
+        if self.first_token.is_some() {
+            // What the provider did not say, what was received must tell. Some say part of it as they go, and the rest
+            // with the end that did not come.
+            let received = self.estimate(self.collector.output_bytes());
+            let all = matches!(outcome, Outcome::Completed(_)) || self.collector.finish_reason().is_some();
+            self.usage = Some(match self.usage {
+                Some(told) if all => told,
+                Some(told) => Usage {
+                    input: if told.input > 0 { told.input } else { received.input },
+                    output: told.output.max(received.output),
+                    ..told
+                },
+                None => received,
+            });
         }
         let completion = self.collector.take(self.usage);
         let body = (self.request_body.is_some() && self.first_token.is_some()).then(|| self.render(&completion));

@@ -40,7 +40,7 @@ pub enum GatewayError {
     MissingCredential { provider: String },
     /// A limit of ours.
     #[error("{message}")]
-    RateLimited { message: String, retry_after: Duration, limit: u64, remaining: u64 },
+    RateLimited { message: String, retry_after: Duration },
     /// The instance that was named does not exist.
     #[error("instance \"{0}\" does not exist")]
     UnknownInstance(String),

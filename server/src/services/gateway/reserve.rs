@@ -28,7 +28,7 @@ struct Window {
 
 struct Limit {
     scope: Scope,
-    requests: u64,
+    requests: Option<u64>,
     tokens: Option<u64>,
     running: Option<u64>,
 }
@@ -63,28 +63,27 @@ impl Limiter {
             let (calls, used) = window.totals();
             let wait =
                 window.seconds.front().map_or(1, |(oldest, ..)| (oldest + WINDOW_S - second).max(1)).unsigned_abs();
-            let over = if calls >= limit.requests {
-                Some((format!("{} requests per minute", limit.requests), wait))
-            } else if limit.tokens.is_some_and(|most| used >= most) {
-                Some((format!("{} tokens per minute", limit.tokens.unwrap_or(0)), wait))
-            } else if limit.running.is_some_and(|most| window.running >= most) {
-                Some((format!("{} calls at a time", limit.running.unwrap_or(0)), 1))
+            let reached = |most: Option<u64>, now: u64| most.filter(|most| now >= *most);
+            let over = if let Some(most) = reached(limit.requests, calls) {
+                Some((format!("{most} requests per minute"), wait))
+            } else if let Some(most) = reached(limit.tokens, used) {
+                Some((format!("{most} tokens per minute"), wait))
             } else {
-                None
+                reached(limit.running, window.running).map(|most| (format!("{most} calls at a time"), 1))
             };
             if let Some((rule, wait)) = over {
                 let what = limit.scope.2.as_deref().unwrap_or(&limit.scope.1);
                 return Err(GatewayError::RateLimited {
                     message: format!("the limit of {rule} for {what} is used up; try again in {wait} s"),
                     retry_after: Duration::from_secs(wait),
-                    limit: limit.requests,
-                    remaining: limit.requests.saturating_sub(calls),
                 });
             }
-            let left = limit.requests - calls - 1;
-            if headroom.is_none_or(|(_, least, _)| left < least) {
-                // This call is the newest; when it leaves the window, the limit is whole.
-                headroom = Some((limit.requests, left, WINDOW_S.unsigned_abs()));
+            if let Some(most) = limit.requests {
+                let left = most - calls - 1;
+                if headroom.is_none_or(|(_, least, _)| left < least) {
+                    // This call is the newest; when it leaves the window, the limit is whole.
+                    headroom = Some((most, left, WINDOW_S.unsigned_abs()));
+                }
             }
         }
         let scopes: Vec<Scope> = limits.into_iter().map(|limit| limit.scope).collect();
@@ -156,19 +155,19 @@ fn applicable(snapshot: &Snapshot, instance: &Instance, model: &Model) -> Vec<Li
         .filter(|limit| limit.provider == provider && limit.model.as_deref().is_none_or(|name| name == model.id))
         .map(|limit| Limit {
             scope: (instance.id.clone(), provider.to_owned(), limit.model.clone()),
-            requests: limit.requests_per_minute.into(),
+            requests: Some(limit.requests_per_minute.into()),
             tokens: limit.tokens_per_minute,
             running: Some(limit.concurrent_requests.into()),
         })
         .collect();
     let own = &instance.config["rate_limits"][provider];
-    if let Some(requests) = own["rpm"].as_u64() {
-        limits.push(Limit {
-            scope: (instance.id.clone(), format!("{provider} in {}", instance.name), None),
-            requests,
-            tokens: own["tpm"].as_u64(),
-            running: None,
-        });
+    for (name, requests, tokens) in [
+        (format!("{provider} in {}", instance.name), own["rpm"].as_u64(), own["tpm"].as_u64()),
+        (format!("the model {}", model.id), model.requests_per_minute, model.tokens_per_minute),
+    ] {
+        if requests.is_some() || tokens.is_some() {
+            limits.push(Limit { scope: (instance.id.clone(), name, None), requests, tokens, running: None });
+        }
     }
     limits
 }

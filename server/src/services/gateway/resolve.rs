@@ -148,6 +148,8 @@ fn unlisted(provider: &Arc<Provider>, name: &str) -> Arc<Model> {
         lacks: Arc::new([]),
         context: None,
         max_output: None,
+        requests_per_minute: None,
+        tokens_per_minute: None,
         mapping: None,
         template: None,
         status: "active".to_owned(),

@@ -39,8 +39,10 @@ impl Raw {
 
     /// Reads until the text has been seen.
     pub async fn until(&mut self, text: &str) {
-        let mut buffer = [0; 4096];
-        while !self.text().contains(text) {
+        let mut buffer = vec![0; 64 * 1024];
+        let mut from = 0;
+        while memchr::memmem::find(&self.received[from..], text.as_bytes()).is_none() {
+            from = self.received.len().saturating_sub(text.len());
             let length = tokio::time::timeout(super::PATIENCE, self.stream.read(&mut buffer)).await;
             let length = length.unwrap_or_else(|_| panic!("no {text:?} in {}", self.text())).unwrap();
             assert!(length > 0, "the connection ended before {text:?}: {}", self.text());

@@ -360,6 +360,6 @@ mod tests {
         let filter = Asked::read(&query).filter();
         assert_eq!((filter.surface, filter.mine, filter.after.as_deref()), (None, false, Some("c1")));
         assert_eq!(address(&query, &[("after", None), ("surface", None)]), "/test/history?who=all");
-        assert!(address(&query, &[("run", Some("r-1"))]).contains("run=r-1"));
+        assert!(address(&query, &[("run", Some("r1"))]).contains("run=r1"));
     }
 }

@@ -34,7 +34,7 @@ pub fn Composer(console: Console) -> impl IntoView {
             method="post"
             action="/test/text/run"
             on:submit=submit
-            class="sticky bottom-0 z-20 flex flex-col gap-2 rounded-t-lg border border-b-0 border-line bg-raised p-3 shadow-pop"
+            class="sticky bottom-2 z-20 flex flex-col gap-2 rounded-lg border border-line bg-raised p-3 shadow-pop"
         >
             <p id="composer-complaint" role="alert" class="flex items-center gap-2 text-sm text-bad empty:hidden">
                 {move || complaint().map(|text| view! { <Icon glyph=Glyph::Warning /> <span>{text}</span> })}

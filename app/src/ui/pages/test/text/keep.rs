@@ -8,7 +8,12 @@ use leptos_router::{
 };
 
 use super::{saved::Saved, state::Console};
-use crate::{api, error::AppError, ui::kit::with_local_storage};
+use crate::{
+    api,
+    error::AppError,
+    types::RunFilter,
+    ui::{kit::with_local_storage, live::clock::sleep_ms},
+};
 
 const STORE: &str = "electrons.text-console";
 
@@ -50,7 +55,14 @@ pub fn remember(
     let known = StoredValue::new(asked.run.clone());
     let key = StoredValue::new(format!("{STORE}.{}", user.unwrap_or_default()));
     Effect::new(move |_| {
-        restore(console, &asked, loaded, &key.get_value());
+        let restored = restore(console, &asked, loaded, &key.get_value());
+        if restored && asked.run.is_some() {
+            problem.set(None);
+        }
+        let late = problem.with_untracked(|problem| matches!(problem, Some(AppError::NotFound { .. })));
+        if let Some(run) = asked.run.clone().filter(|_| late) {
+            await_record(console, run, problem);
+        }
         ready.set(true);
     });
     keep_draft(console, ready, key);
@@ -58,7 +70,8 @@ pub fn remember(
     follow_address(console, known, problem);
 }
 
-fn restore(console: Console, asked: &Asked, loaded: bool, key: &str) {
+/// Answers whether the draft holds the run that the address asks for.
+fn restore(console: Console, asked: &Asked, loaded: bool, key: &str) -> bool {
     // What was typed before the page was alive is newer than any draft.
     let typed = document()
         .get_element_by_id("composer")
@@ -66,13 +79,14 @@ fn restore(console: Console, asked: &Asked, loaded: bool, key: &str) {
         .map(|field| field.value())
         .filter(|typed| !typed.is_empty());
     let stored = with_local_storage(|storage| storage.get_item(key).ok().flatten());
+    let mut has_run = false;
     if let Some(saved) = stored.as_deref().and_then(Saved::read) {
+        has_run = asked.run.as_ref().is_some_and(|run| saved.has_run(run));
         match &asked.run {
-            Some(run) if loaded && !saved.has_run(run) => console.composer.set(saved.composer),
+            Some(_) if loaded && !has_run => console.composer.set(saved.composer),
             run => {
-                let same = run.is_some();
                 console.show_saved(saved);
-                if !same && !asked.models.is_empty() {
+                if run.is_none() && !asked.models.is_empty() {
                     console.show_models(&asked.models);
                 }
             }
@@ -81,6 +95,7 @@ fn restore(console: Console, asked: &Asked, loaded: bool, key: &str) {
     if let Some(typed) = typed {
         console.composer.set(typed);
     }
+    has_run
 }
 
 fn keep_draft(console: Console, ready: RwSignal<bool>, key: StoredValue<String>) {
@@ -144,16 +159,38 @@ fn follow_address(console: Console, known: StoredValue<Option<String>>, problem:
             return;
         }
         known.set_value(run.clone());
-        let Some(run) = run else { return };
-        spawn_local(async move {
-            match api::run(run).await {
-                Ok(run) => {
-                    let _ = problem.try_set(None);
-                    console.show_run(&run);
-                }
-                Err(error) => drop(problem.try_set(Some(error))),
+        if let Some(run) = run {
+            show_run(console, run, problem);
+        }
+    });
+}
+
+fn show_run(console: Console, run: String, problem: RwSignal<Option<AppError>>) {
+    spawn_local(async move {
+        match api::run(run).await {
+            Ok(run) => {
+                let _ = problem.try_set(None);
+                console.show_run(&run);
             }
-        });
+            Err(error) => drop(problem.try_set(Some(error))),
+        }
+    });
+}
+
+/// A call is recorded a moment after its answer. A page that asks for it earlier looks again, for a short time.
+fn await_record(console: Console, run: String, problem: RwSignal<Option<AppError>>) {
+    spawn_local(async move {
+        for wait in [300, 700, 1_500] {
+            sleep_ms(wait).await;
+            let filter = RunFilter { surface: None, mine: true, after: None, limit: 12 };
+            let Ok(page) = api::runs(filter).await else { return };
+            if problem.try_with_untracked(Option::is_none) != Some(false) {
+                return;
+            }
+            if page.items.iter().any(|known| known.request_id == run) {
+                return show_run(console, run, problem);
+            }
+        }
     });
 }
 

@@ -63,6 +63,11 @@ async fn load(run: Option<String>) -> Result<Start, AppError> {
         Some(run) => Some(api::run(run).await),
         None => None,
     };
+    // A call that is not (yet) known is no reason to answer 404: the console is there.
+    #[cfg(feature = "ssr")]
+    if let (Some(Err(_)), Some(options)) = (&run, use_context::<leptos_axum::ResponseOptions>()) {
+        options.set_status(http::StatusCode::OK);
+    }
     Ok(Start { models, run })
 }
 
@@ -152,7 +157,7 @@ fn ConsoleView(start: Start, asked: Asked) -> impl IntoView {
                 </div>
             </aside>
             <section
-                class="flex min-h-[calc(100dvh-9rem)] min-w-0 flex-col gap-3 [&_a]:scroll-mb-52 [&_button]:scroll-mb-52 [&_summary]:scroll-mb-52"
+                class="flex min-h-[calc(100dvh-9.5rem)] min-w-0 flex-col gap-3 [&_a]:scroll-mb-52 [&_button]:scroll-mb-52 [&_summary]:scroll-mb-52"
                 aria-label="Conversation"
             >
                 <Models console on_override />

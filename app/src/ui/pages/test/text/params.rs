@@ -81,12 +81,13 @@ impl Param {
         match self {
             Self::MaxTokens => match model.and_then(|model| model.max_output) {
                 Some(most) => format!("up to {}", count(most)),
-                None => "model decides".to_owned(),
+                None => "default".to_owned(),
             },
-            Self::Temperature | Self::TopP => "model's default".to_owned(),
+            Self::Temperature => "0 to 2".to_owned(),
+            Self::TopP => "0 to 1".to_owned(),
             Self::Seed => "random".to_owned(),
-            Self::ReasoningEffort => "Model decides".to_owned(),
-            Self::ResponseFormat => "Text (default)".to_owned(),
+            Self::ReasoningEffort => "Default".to_owned(),
+            Self::ResponseFormat => "Text".to_owned(),
             Self::Stop => "none".to_owned(),
             Self::JsonSchema => "{ \"type\": \"object\", … }".to_owned(),
         }
