@@ -21,12 +21,8 @@ SANDBOX_PORT=$(free_port)
 export ELECTRONS__SIMULATION__ADDRESS=127.0.0.1:$SANDBOX_PORT ELECTRONS__SIMULATION__FIRST_BYTE_MS=30 ELECTRONS__SIMULATION__PER_TOKEN_MS=5
 electrons_start server "$ELECTRONS_BIN"
 [ -n "$SIGN_IN_URL" ] && [ -n "$API_KEY" ] || { cat "$RUN/server/stdout" >&2; die "the first start printed no sign-in link or no key"; }
-<<<<<<< HEAD
-export ELECTRONS_BIN ELECTRONS_DIR=$RUN/server BASE_URL SIGN_IN_URL API_KEY SANDBOX_URL=http://127.0.0.1:$SANDBOX_PORT
-=======
 raise_limits server
-export BASE_URL SIGN_IN_URL API_KEY SANDBOX_URL=http://127.0.0.1:$SANDBOX_PORT
->>>>>>> main
+export ELECTRONS_BIN ELECTRONS_DIR=$RUN/server BASE_URL SIGN_IN_URL API_KEY SANDBOX_URL=http://127.0.0.1:$SANDBOX_PORT
 
 cd "$ROOT/end2end"
 failed=''
