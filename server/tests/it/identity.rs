@@ -134,7 +134,7 @@ async fn a_password_signs_in(database: Database) {
     }
     // Whoever is gone does not come in.
     let mut user = app.user("left@example.org", Role::User).await;
-    app.app().state.identity.set_password(&user.user_id, PASSWORD).await.unwrap();
+    app.app().state.identity.set_password(&user.user_id, PASSWORD, Default::default()).await.unwrap();
     let signed_in = app.sign_in("left@example.org", PASSWORD, None).await;
     let session = Browser { cookie: cookie_of(&signed_in).expect("a session") };
     user.is_active = false;
