@@ -8,7 +8,7 @@ test('home tells what is running @ssr', async ({ page, open }) => {
   await expect(status).toContainText(/Version\s*\d+\.\d+/);
   await expect(page.getByRole('heading', { name: 'Last 24 hours' })).toBeVisible();
   await expect(page.getByRole('heading', { name: 'Providers' })).toBeVisible();
-  await expect(page.getByText('Simulated').first()).toBeVisible();
+  await expect(page.getByRole('listitem').filter({ hasText: 'OpenAI' }).getByText('Simulated')).toBeVisible();
 });
 
 test('the first steps end in a live first request', async ({ page, open, playwright, baseURL }) => {

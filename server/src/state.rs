@@ -3,10 +3,12 @@
 use std::{ops::Deref, sync::Arc, time::Duration};
 
 use axum::{
-    body::{Body, Bytes},
+    body::{Body, BodyDataStream, Bytes},
     extract::FromRef,
     http::HeaderMap,
 };
+use bytes::BytesMut;
+use futures::StreamExt;
 use leptos::config::LeptosOptions;
 
 use crate::{
@@ -62,32 +64,30 @@ impl AppState {
     /// The whole body, up to the limit of the settings.
     pub async fn read_body(&self, body: Body) -> Result<Bytes, Problem> {
         let limit = self.settings.server.body_limit_bytes;
-        axum::body::to_bytes(body, limit).await.map_err(|error| {
-            let too_large = std::error::Error::source(&error)
-                .is_some_and(|cause| cause.to_string().contains("length limit exceeded"));
-            if too_large { Problem::TooLarge { limit } } else { Problem::Unreadable(error.to_string()) }
-        })
+        let mut pieces = body.into_data_stream();
+        let mut first = Bytes::new();
+        let mut rest = BytesMut::new();
+        while let Some(piece) = pieces.next().await {
+            let piece = piece.map_err(|error| Problem::Unreadable(error.to_string()))?;
+            if first.len().max(rest.len()) + piece.len() > limit {
+                drain(pieces).await;
+                return Err(Problem::TooLarge { limit });
+            }
+            if first.is_empty() {
+                first = piece;
+                continue;
+            }
+            if rest.is_empty() {
+                rest.extend_from_slice(&first);
+            }
+            rest.extend_from_slice(&piece);
+        }
+        Ok(if rest.is_empty() { first } else { rest.freeze() })
     }
 
     /// The context of a generation call.
-    pub fn context(
-        &self,
-        info: RequestInfo,
-        headers: &HeaderMap,
-        caller: Arc<Caller>,
-        surface: &'static str,
-    ) -> Result<Context, InputError> {
-        let timeout = match headers.get("x-de-timeout-ms") {
-            None => None,
-            Some(value) => {
-                let millis = value.to_str().ok().and_then(|text| text.trim().parse::<u64>().ok()).filter(|ms| *ms > 0);
-                let millis = millis.ok_or_else(|| {
-                    InputError::field("x-de-timeout-ms", "x-de-timeout-ms must be a positive number of milliseconds")
-                })?;
-                Some(Duration::from_millis(millis))
-            }
-        };
-        Ok(Context {
+    pub fn context(&self, info: RequestInfo, caller: Arc<Caller>, surface: &'static str) -> Context {
+        Context {
             request_id: info.request_id,
             caller,
             surface,
@@ -96,7 +96,32 @@ impl AppState {
             user_agent: info.user_agent,
             started: info.started,
             started_us: info.started_us,
-            timeout,
-        })
+            timeout: None,
+        }
     }
+}
+
+/// Takes what is left of a body that is too large, within reason: a client that is cut off while it sends sees a broken
+/// connection in place of the answer, and sends it all again.
+async fn drain(mut pieces: BodyDataStream) {
+    const MOST: usize = 64 << 20;
+    const LONGEST: Duration = Duration::from_secs(5);
+    let taken = async {
+        let mut taken = 0;
+        while let Some(Ok(piece)) = pieces.next().await {
+            taken += piece.len();
+            if taken > MOST {
+                break;
+            }
+        }
+    };
+    let _ = tokio::time::timeout(LONGEST, taken).await;
+}
+
+/// The caller's own limit for the whole call, in the header `x-de-timeout-ms`.
+pub fn timeout(headers: &HeaderMap) -> Result<Option<Duration>, InputError> {
+    let Some(value) = headers.get("x-de-timeout-ms") else { return Ok(None) };
+    let millis = value.to_str().ok().and_then(|text| text.trim().parse::<u64>().ok()).filter(|ms| *ms > 0);
+    let wrong = || InputError::field("x-de-timeout-ms", "x-de-timeout-ms must be a positive number of milliseconds");
+    millis.map(|millis| Some(Duration::from_millis(millis))).ok_or_else(wrong)
 }

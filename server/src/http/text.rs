@@ -5,6 +5,7 @@ use std::sync::Arc;
 use axum::{
     Extension, Json,
     extract::{Request, State},
+    http::{HeaderValue, Version, header},
     response::{IntoResponse, Response},
 };
 use bytes::BytesMut;
@@ -18,7 +19,7 @@ use crate::{
         gateway::{Context, Facts, GatewayError, Reply},
         text::{self, TextRequest},
     },
-    state::AppState,
+    state::{AppState, timeout},
 };
 
 /// Answers with the whole text.
@@ -58,12 +59,17 @@ pub async fn generate_stream(
     request: Request,
 ) -> Response {
     let (request_id, now_us) = (info.request_id.clone(), info.started_us);
+    let version = request.version();
     let done = async {
         let (context, input) = prepare(&state, info, request, true).await?;
         match state.gateway.chat(context, input).await? {
             Reply::Stream(stream) => {
                 let frames = TextFrames { request_id: request_id.clone() };
-                Ok(sse::respond(stream, frames, state.settings.gateway.keep_alive).await?)
+                let mut response = sse::respond(stream, frames, state.settings.gateway.keep_alive).await?;
+                if version < Version::HTTP_2 {
+                    response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("keep-alive"));
+                }
+                Ok(response)
             }
             Reply::Whole { .. } => Err(Problem::Unreadable("a stream was asked for".to_owned())),
         }
@@ -98,9 +104,16 @@ async fn prepare(
 ) -> Result<(Context, ChatInput), Problem> {
     let (parts, body) = request.into_parts();
     // Who has no key learns nothing about the body.
-    auth::caller(state, &parts, Some("default")).await?;
+    let caller = auth::caller(state, &parts, Some("default")).await?;
     let body = state.read_body(body).await?;
-    let mut request: TextRequest = input::object(&body)?;
+    let surface = if stream { "text.stream" } else { "text.generate" };
+    let mut request: TextRequest = match input::object(&body) {
+        Ok(request) => request,
+        Err(error) => {
+            let context = state.context(info, Arc::new(caller), surface);
+            return Err(state.gateway.refuse(context, None, error.into()).await.into());
+        }
+    };
     let named = request.instance_id.take().filter(|name| !name.trim().is_empty());
     let mut caller = auth::caller(state, &parts, named.as_deref()).await?;
     if let Some(project) = request.project_id.take() {
@@ -109,9 +122,17 @@ async fn prepare(
             caller.project_id = Some(project);
         }
     }
-    let input = text::prepare(&state.gateway, &caller, request, stream)?;
-    let surface = if stream { "text.stream" } else { "text.generate" };
-    Ok((state.context(info, &parts.headers, Arc::new(caller), surface)?, input))
+    let model = request.model_id.clone().or_else(|| request.model.clone());
+    let read =
+        text::prepare(&state.gateway, &caller, request, stream).and_then(|input| Ok((input, timeout(&parts.headers)?)));
+    let mut context = state.context(info, Arc::new(caller), surface);
+    match read {
+        Ok((input, timeout)) => {
+            context.timeout = timeout;
+            Ok((context, input))
+        }
+        Err(error) => Err(state.gateway.refuse(context, model, error).await.into()),
+    }
 }
 
 fn metadata(facts: &Facts, generation_time_ms: u64) -> Value {

@@ -233,9 +233,11 @@ fn read<'a, T: Deserialize<'a>>(raw: Option<&'a RawValue>, param: &str, wanted: 
 
 /// Reads a JSON object. Without the look at its first byte, a list of values would pass for the list of its fields.
 pub fn object<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Result<T, InputError> {
-    let read = serde_json::from_slice(bytes).map_err(|e| syntax_or_shape(&e))?;
-    match bytes.iter().find(|byte| !byte.is_ascii_whitespace()) {
-        Some(b'{') => Ok(read),
+    let read = serde_json::from_slice(bytes);
+    let is_object = bytes.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'{');
+    match read {
+        Err(error) if is_object || !error.is_data() => Err(syntax_or_shape(&error)),
+        Ok(read) if is_object => Ok(read),
         _ => Err(InputError::field("", "the body must be a JSON object")),
     }
 }

@@ -113,6 +113,7 @@ async fn openai_errors_are_what_sdks_expect(database: Database) {
         ("a wrong method of the list", app.client.delete(app.url("/v1/models")).bearer_auth(&app.api_key)),
         ("an unknown path", app.client.post(app.url("/v1/nothing")).bearer_auth(&app.api_key).json(&good)),
         ("the root of the surface", app.client.get(app.url("/v1"))),
+        ("the root with a slash", app.client.get(app.url("/v1/"))),
         ("the list without a key", app.client.get(app.url("/v1/models"))),
         ("a model that is not", app.client.get(app.url("/v1/models/nothing")).bearer_auth(&app.api_key)),
     ];

@@ -4,13 +4,21 @@
 #[cfg(test)]
 mod chat;
 #[cfg(test)]
+mod cli;
+#[cfg(test)]
 mod clients;
 #[cfg(test)]
 mod errors;
 #[cfg(test)]
+mod identity;
+#[cfg(test)]
+mod lifecycle;
+#[cfg(test)]
 mod limits;
 #[cfg(test)]
 mod models;
+#[cfg(test)]
+mod properties;
 #[cfg(test)]
 mod providers;
 #[cfg(test)]

@@ -16,7 +16,7 @@ use crate::{
     http::{RequestInfo, auth, facts, problem::Problem, sse},
     providers::{ChatChunk, ChatInput, Usage, openai::render},
     services::gateway::{GatewayError, Reply},
-    state::AppState,
+    state::{AppState, timeout},
 };
 
 /// Answers a chat call, whole or streamed.
@@ -29,10 +29,18 @@ pub async fn chat(
     let caller = auth::caller(&state, &parts, None).await?;
     let is_console = caller.key_id.is_none() && parts.headers.get("x-de-source").is_some_and(|v| v == "console");
     let surface = if is_console { "console" } else { "openai.chat" };
-    let input = ChatInput::from_openai(state.read_body(body).await?)?;
+    let body = state.read_body(body).await?;
     let (created, request_id) = (info.started_us / 1_000_000, info.request_id.clone());
+    let mut context = state.context(info, Arc::new(caller), surface);
+    let read = ChatInput::from_openai(body).and_then(|input| Ok((input, timeout(&parts.headers)?)));
+    let input = match read {
+        Ok((input, timeout)) => {
+            context.timeout = timeout;
+            input
+        }
+        Err(error) => return Err(state.gateway.refuse(context, None, error.into()).await.into()),
+    };
     let include_usage = input.include_usage;
-    let context = state.context(info, &parts.headers, Arc::new(caller), surface)?;
     match state.gateway.chat(context, input).await? {
         Reply::Whole { completion, facts } => {
             let id = format!("chatcmpl-{request_id}");

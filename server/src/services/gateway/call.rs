@@ -88,17 +88,24 @@ pub struct Call {
 }
 
 impl Call {
-    pub(super) fn new(context: Context, slot: Slot, clock: Clock, input: &ChatInput, content_limit: usize) -> Self {
+    /// Without an input it is a call that could not be read.
+    pub(super) fn new(
+        context: Context,
+        slot: Slot,
+        clock: Clock,
+        input: Option<&ChatInput>,
+        content_limit: usize,
+    ) -> Self {
         let keeps = context.caller.instance.store_contents;
-        let request_body = keeps.then(|| input.as_json(content_limit));
+        let request_body = input.filter(|_| keeps).map(|input| input.as_json(content_limit));
         Self {
             log: AttemptLog::new(context.started),
-            model_asked: input.model.clone(),
-            streamed: input.stream,
+            model_asked: input.and_then(|input| input.model.clone()),
+            streamed: input.is_some_and(|input| input.stream),
             plan: None,
             reservation: None,
             usage: None,
-            estimated_input: input.estimated_tokens(),
+            estimated_input: input.map_or(0, ChatInput::estimated_tokens),
             first_token: None,
             begun: false,
             collector: Collector::new(if keeps { content_limit } else { 0 }),
@@ -112,6 +119,10 @@ impl Call {
 
     pub(super) fn log(&self) -> AttemptLog {
         self.log.clone()
+    }
+
+    pub(super) fn asked(&mut self, model: Option<String>) {
+        self.model_asked = model;
     }
 
     pub(super) fn route(&mut self, plan: Plan) {

@@ -93,7 +93,7 @@ impl Gateway {
         let timeout =
             context.timeout.map_or(self.settings.total_timeout, |asked| asked.min(self.settings.total_timeout));
         let deadline = tokio::time::Instant::from_std(context.started + timeout);
-        let mut call = Call::new(context, slot, self.clock.clone(), &input, self.content_limit);
+        let mut call = Call::new(context, slot, self.clock.clone(), Some(&input), self.content_limit);
         let plan = match self.admit(&mut call, &input, &caller) {
             Ok(plan) => plan,
             Err(error) => {
@@ -116,6 +116,16 @@ impl Gateway {
                 Err(error)
             }
         }
+    }
+
+    /// Records a call that is wrong before it is one, and hands its error back.
+    pub async fn refuse(&self, context: Context, model: Option<String>, error: GatewayError) -> GatewayError {
+        if let Some(slot) = self.recorder.reserve().await {
+            let mut call = Call::new(context, slot, self.clock.clone(), None, self.content_limit);
+            call.asked(model);
+            call.fail(&error);
+        }
+        error
     }
 
     /// Everything that can be decided before the provider is asked.

@@ -1,7 +1,7 @@
 //! What the scenarios share: a real server on a fresh database, clients that keep what they saw, and waiting for conditions.
 
 mod app;
-pub mod chat;
+mod chat;
 mod database;
 mod people;
 pub mod process;
@@ -13,10 +13,10 @@ use std::{future::Future, time::Duration};
 
 use tokio::time::{Instant, sleep};
 
-pub use app::TestApp;
-pub use chat::{Answer, Streamed, answer, data_lines, hello, streamed};
+pub use app::{TestApp, client};
+pub use chat::{Answer, Streamed, answer, data_lines, hello};
 pub use database::{Database, Place};
-pub use people::{Browser, DAY_US};
+pub use people::{Browser, DAY_US, cookie_of};
 pub use records::Record;
 pub use wire::{Raw, closed_port};
 

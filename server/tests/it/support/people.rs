@@ -94,11 +94,34 @@ impl TestApp {
         self.app().state.catalog.refresh().await.unwrap();
     }
 
-    /// Opens the first sign-in link.
+    /// Signs in by the first link.
     pub async fn browser(&self) -> Browser {
-        let answer = chat::answer(self.client.get(&self.sign_in_url)).await;
-        assert_eq!(answer.status, 303, "{}", answer.text);
-        Browser { cookie: cookie_of(&answer).expect("a session cookie") }
+        let token = self.sign_in_url.split_once("token=").expect("a token").1;
+        let answer = self.follow_link(token).await;
+        Browser {
+            cookie: cookie_of(&answer).unwrap_or_else(|| panic!("no session: {} {}", answer.status, answer.text)),
+        }
+    }
+
+    /// Presses the button on the page of a sign-in link.
+    pub async fn follow_link(&self, token: &str) -> Answer {
+        self.post_form(None, "account/sign_in_by_link", &format!("token={token}")).await
+    }
+
+    /// Posts a form of a page, as a browser without scripts does.
+    pub async fn post_form(&self, browser: Option<&Browser>, function: &str, form: &str) -> Answer {
+        let request = self
+            .client
+            .post(self.url(&format!("/_fn/{function}")))
+            .header(header::ORIGIN, &self.base_url)
+            .header(header::ACCEPT, "text/html")
+            .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
+            .body(form.to_owned());
+        let request = match browser {
+            Some(browser) => request.header(header::COOKIE, &browser.cookie),
+            None => request,
+        };
+        chat::answer(request).await
     }
 
     /// Calls a server function as a page does.
@@ -108,15 +131,13 @@ impl TestApp {
     }
 
     /// Posts the sign-in form.
-    pub async fn sign_in(&self, email: &str, password: &str) -> Answer {
-        let form = format!("email={email}&password={}", password.replace(' ', "+"));
-        let request = self
-            .client
-            .post(self.url("/_fn/account/sign_in"))
-            .header(header::ORIGIN, &self.base_url)
-            .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
-            .body(form);
-        chat::answer(request).await
+    pub async fn sign_in(&self, email: &str, password: &str, next: Option<&str>) -> Answer {
+        let plain = |text: &str| text.bytes().map(|byte| format!("%{byte:02X}")).collect::<String>();
+        let mut form = format!("email={}&password={}", plain(email), plain(password));
+        if let Some(next) = next {
+            form.push_str(&format!("&next={}", plain(next)));
+        }
+        self.post_form(None, "account/sign_in", &form).await
     }
 
     /// A chat call with another key.

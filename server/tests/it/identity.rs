@@ -1,0 +1,287 @@
+//! People: how they sign in, what their session may do, and what their keys open.
+
+use app::types::Role;
+use reqwest::header;
+use serde_json::{Value, json};
+
+use crate::support::{Browser, DAY_US, Database, TestApp, answer, cookie_of, eventually, hello, on_both};
+
+on_both!(
+    a_link_signs_in_once,
+    a_session_calls_the_api_from_its_own_pages_only,
+    signing_out_ends_the_session,
+    a_password_signs_in,
+    only_so_many_tries,
+    sessions_and_links_run_out,
+    pages_refuse_strangers,
+    server_functions_know_who_calls,
+    keys_made_in_the_console_work_at_once,
+    a_change_by_another_process_is_noticed,
+);
+
+const PASSWORD: &str = "correct horse battery staple";
+
+/// The token in a sign-in address.
+fn token(url: &str) -> &str {
+    url.split_once("token=").expect("a token").1
+}
+
+async fn a_link_signs_in_once(database: Database) {
+    let app = TestApp::start(&database).await;
+    // Looking at the address uses nothing up: mail programs do that.
+    let path = app.sign_in_url.strip_prefix(&app.base_url).unwrap().to_owned();
+    for _ in 0..2 {
+        let page = answer(app.client.get(app.url(&path))).await.ok();
+        assert!(cookie_of(&page).is_none());
+    }
+    let signed_in = app.follow_link(token(&app.sign_in_url)).await;
+    let set = signed_in.header("set-cookie").to_owned();
+    for part in ["HttpOnly", "SameSite=Lax", "Path=/"] {
+        assert!(set.contains(part), "{set}");
+    }
+    assert!(!set.contains("Secure"), "not over plain HTTP: {set}");
+    let browser = Browser { cookie: cookie_of(&signed_in).unwrap() };
+    let me = app.call(&browser, "account/who_am_i", &json!({})).await.ok();
+    assert_eq!(me.body["email"], "admin@localhost", "{}", me.text);
+    assert_eq!(me.body["role"], "superadmin");
+    for wrong in [token(&app.sign_in_url), "nonsense", "", "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"] {
+        let again = app.follow_link(wrong).await;
+        assert!(cookie_of(&again).is_none(), "{wrong}: {}", again.text);
+        assert!(!again.status.is_server_error(), "{wrong}: {} {}", again.status, again.text);
+    }
+    // Of two at once, one gets in.
+    let user = app.user("second@example.org", Role::User).await;
+    let link = app.app().state.identity.make_link(&user.user_id).await.unwrap();
+    let (first, second) = tokio::join!(app.follow_link(&link), app.follow_link(&link));
+    assert_eq!([first, second].iter().filter(|answer| cookie_of(answer).is_some()).count(), 1);
+}
+
+async fn a_session_calls_the_api_from_its_own_pages_only(database: Database) {
+    let app = TestApp::start(&database).await;
+    let browser = app.browser().await;
+    let chat = |origin: Option<&str>| {
+        let mut request = app
+            .client
+            .post(app.url("/v1/chat/completions"))
+            .json(&hello("gpt-4o-mini"))
+            .header(header::COOKIE, &browser.cookie);
+        if let Some(origin) = origin {
+            request = request.header(header::ORIGIN, origin);
+        }
+        request
+    };
+    let own = answer(chat(Some(&app.base_url)).header("x-de-source", "console")).await.ok();
+    let log = app.record(&own.request_id()).await.log;
+    assert!(log.key_id.is_none() && log.user_id.is_some());
+    assert_eq!((log.surface.as_str(), log.instance_id.as_deref()), ("console", Some("development")));
+    for origin in [None, Some("http://evil.example"), Some("null"), Some("http://127.0.0.1:1")] {
+        let refused = answer(chat(origin)).await.failed(401);
+        assert_eq!(refused.body["error"]["code"], "invalid_api_key", "{origin:?}");
+    }
+    answer(chat(None).header("sec-fetch-site", "same-origin")).await.ok();
+    answer(chat(None).header("sec-fetch-site", "cross-site")).await.failed(401);
+    // Reading changes nothing, and no other page can see what comes back.
+    let models = answer(app.client.get(app.url("/v1/models")).header(header::COOKIE, &browser.cookie)).await.ok();
+    assert!(models.headers.get("access-control-allow-credentials").is_none());
+    // Another instance of one's own organization, and none of another's.
+    app.organization("org_other", "other").await;
+    let in_instance = |name: &str| answer(chat(Some(&app.base_url)).header("x-instance-id", name));
+    let there = in_instance("production").await.ok();
+    assert_eq!(app.record(&there.request_id()).await.log.instance_id.as_deref(), Some("production"));
+    in_instance("nowhere").await.failed(404);
+    // A key on the same request is what counts.
+    answer(chat(Some(&app.base_url)).bearer_auth("sk-nonsense")).await.failed(401);
+}
+
+async fn signing_out_ends_the_session(database: Database) {
+    let app = TestApp::start(&database).await;
+    let browser = app.browser().await;
+    let out = app.post_form(Some(&browser), "account/sign_out", "").await;
+    assert!(out.header("set-cookie").contains("Max-Age=0"), "{:?}", out.headers);
+    assert!(out.status.is_redirection() && out.header("location").starts_with("/sign-in"), "{}", out.status);
+    let me = app.call(&browser, "account/who_am_i", &json!({})).await.ok();
+    assert_eq!(me.body, Value::Null);
+    let models = app.client.get(app.url("/v1/models")).header(header::COOKIE, &browser.cookie);
+    answer(models).await.failed(401);
+    // Once more is no error.
+    app.post_form(Some(&browser), "account/sign_out", "").await;
+}
+
+async fn a_password_signs_in(database: Database) {
+    let app = TestApp::start(&database).await;
+    let browser = app.browser().await;
+    let short = app.call(&browser, "account/set_password", &json!({"password": "short"})).await;
+    assert!(short.status.is_client_error() && short.text.contains("12"), "{} {}", short.status, short.text);
+    app.call(&browser, "account/set_password", &json!({"password": PASSWORD})).await.ok();
+    for email in ["admin@localhost", " Admin@LocalHost "] {
+        let signed_in = app.sign_in(email, PASSWORD, Some("/test/text?run=1")).await;
+        assert_eq!(
+            (signed_in.status.as_u16(), signed_in.header("location")),
+            (302, "/test/text?run=1"),
+            "{}",
+            signed_in.text
+        );
+        let again = Browser { cookie: cookie_of(&signed_in).unwrap() };
+        assert_eq!(app.call(&again, "account/who_am_i", &json!({})).await.body["has_password"], true);
+    }
+    let elsewhere = app.sign_in("admin@localhost", PASSWORD, Some("https://evil.example")).await;
+    assert_eq!(elsewhere.header("location"), "/");
+    for (email, password) in
+        [("admin@localhost", "wrong horse battery"), ("nobody@localhost", PASSWORD), ("", ""), ("admin@localhost", "")]
+    {
+        let refused = app.sign_in(email, password, None).await;
+        assert!(cookie_of(&refused).is_none() && !refused.status.is_server_error(), "{email}: {}", refused.text);
+    }
+    // Whoever is gone does not come in.
+    let mut user = app.user("left@example.org", Role::User).await;
+    app.app().state.identity.set_password(&user.user_id, PASSWORD, Default::default()).await.unwrap();
+    let signed_in = app.sign_in("left@example.org", PASSWORD, None).await;
+    let session = Browser { cookie: cookie_of(&signed_in).expect("a session") };
+    user.is_active = false;
+    app.db.update_user(&user).await.unwrap();
+    app.reload().await;
+    assert!(cookie_of(&app.sign_in("left@example.org", PASSWORD, None).await).is_none());
+    assert_eq!(
+        app.call(&session, "account/who_am_i", &json!({})).await.body,
+        Value::Null,
+        "nor does an open session stay"
+    );
+}
+
+async fn only_so_many_tries(database: Database) {
+    let app = TestApp::start(&database).await;
+    let browser = app.browser().await;
+    app.call(&browser, "account/set_password", &json!({"password": PASSWORD})).await.ok();
+    // Sent at once: each counts before it is checked.
+    let tries = (0..14).map(|turn| {
+        let password = format!("guess number {turn}");
+        let app = &app;
+        async move { app.sign_in("admin@localhost", &password, None).await }
+    });
+    let answers = futures::future::join_all(tries).await;
+    assert!(answers.iter().all(|answer| cookie_of(answer).is_none()));
+    let refused = answers.iter().filter(|answer| answer.status == 429 || answer.text.contains("TooMany")).count();
+    assert!(refused >= 4, "{:?}", answers.iter().map(|a| (a.status, &a.text)).collect::<Vec<_>>());
+    let right = app.sign_in("admin@localhost", PASSWORD, None).await;
+    assert!(cookie_of(&right).is_none(), "even the right one has to wait");
+    // Whoever is signed in stays, and keys work.
+    assert_eq!(app.call(&browser, "account/who_am_i", &json!({})).await.ok().body["email"], "admin@localhost");
+    app.chat(&hello("gpt-4o-mini")).await.ok();
+}
+
+async fn sessions_and_links_run_out(database: Database) {
+    let clock = server::clock::Clock::fixed(1_800_000_000_000_000);
+    let app = TestApp::at(crate::support::Place::new(&database).await, clock.clone(), |_| {}).await;
+    let user = app.user("someone@example.org", Role::Admin).await;
+    let late = app.app().state.identity.make_link(&user.user_id).await.unwrap();
+    let browser = app.browser().await;
+    clock.advance_us(61 * 60_000_000);
+    assert!(cookie_of(&app.follow_link(&late).await).is_none(), "an hour has passed");
+    assert!(app.call(&browser, "account/who_am_i", &json!({})).await.body.is_object());
+    let now = app.now_us();
+    let (key, _) = app.key(|key| key.expires_us = Some(now + DAY_US)).await;
+    app.chat_as(&key, "gpt-4o-mini").await.ok();
+    clock.advance_us(31 * DAY_US);
+    assert_eq!(app.call(&browser, "account/who_am_i", &json!({})).await.body, Value::Null, "a month has passed");
+    assert_eq!(app.chat_as(&key, "gpt-4o-mini").await.failed(401).body["error"]["message"], "API key has expired");
+}
+
+async fn pages_refuse_strangers(database: Database) {
+    let app = TestApp::start(&database).await;
+    let browser = app.browser().await;
+    // Another site's form, and another site's script.
+    for origin in [Some("https://evil.example"), Some("null"), None] {
+        let mut request = app
+            .client
+            .post(app.url("/_fn/account/set_password"))
+            .header(header::COOKIE, &browser.cookie)
+            .json(&json!({"password": PASSWORD}));
+        if let Some(origin) = origin {
+            request = request.header(header::ORIGIN, origin);
+        }
+        answer(request).await.failed(403);
+    }
+    assert_eq!(app.call(&browser, "account/who_am_i", &json!({})).await.body["has_password"], false);
+    let page = answer(app.client.get(app.url("/"))).await;
+    for (name, value) in
+        [("x-content-type-options", "nosniff"), ("x-frame-options", "DENY"), ("referrer-policy", "same-origin")]
+    {
+        assert_eq!(page.header(name), value);
+    }
+}
+
+async fn server_functions_know_who_calls(database: Database) {
+    let app = TestApp::start(&database).await;
+    let call = async |function: &str, body: Value| {
+        let request =
+            app.client.post(app.url(&format!("/_fn/{function}"))).header(header::ORIGIN, &app.base_url).json(&body);
+        answer(request).await
+    };
+    assert_eq!(call("account/who_am_i", json!({})).await.ok().body, Value::Null);
+    for (function, body) in [
+        ("account/set_password", json!({"password": PASSWORD})),
+        ("api_keys/create", json!({"name": "x"})),
+        ("catalog/models", json!({"capability": null})),
+        ("home/overview", json!({})),
+        ("home/dismiss_checklist", json!({})),
+        ("runs/list", json!({"filter": {"mine": false, "limit": 10}})),
+        ("runs/get", json!({"request_id": "x"})),
+    ] {
+        let refused = call(function, body).await;
+        assert_eq!(refused.status, 401, "{function}: {}", refused.text);
+    }
+    // A run is seen by who may see its instance.
+    let mine = app.chat(&hello("gpt-4o-mini")).await.ok().request_id();
+    app.record(&mine).await;
+    let browser = app.browser().await;
+    let run = app.call(&browser, "runs/get", &json!({"request_id": mine})).await.ok();
+    assert!(run.text.contains("gpt-4o-mini") && run.text.contains("simulated"), "{}", run.text);
+    let stranger = app.user("stranger@example.org", Role::User).await;
+    let link = app.app().state.identity.make_link(&stranger.user_id).await.unwrap();
+    let stranger = Browser { cookie: cookie_of(&app.follow_link(&link).await).unwrap() };
+    let hidden = app.call(&stranger, "runs/get", &json!({"request_id": mine})).await;
+    assert!(
+        hidden.status.is_client_error() && !hidden.text.contains("gpt-4o-mini"),
+        "{} {}",
+        hidden.status,
+        hidden.text
+    );
+    let chat = app.client.post(app.url("/v1/chat/completions")).json(&hello("gpt-4o-mini"));
+    answer(stranger.send(chat, &app.base_url)).await.failed(403);
+}
+
+async fn keys_made_in_the_console_work_at_once(database: Database) {
+    let app = TestApp::start(&database).await;
+    let browser = app.browser().await;
+    for turn in 0..5 {
+        let made = app.call(&browser, "api_keys/create", &json!({"name": format!("Key {turn}")})).await.ok();
+        let secret = made.body["secret"].as_str().unwrap();
+        assert!(secret.starts_with("sk_test_") && secret.len() == 72);
+        let masked = made.body["masked"].as_str().unwrap();
+        assert_eq!(masked, format!("{}...{}", &secret[..8], &secret[68..]));
+        let used = app.chat_as(secret, "gpt-4o-mini").await.ok();
+        assert_eq!(app.record(&used.request_id()).await.log.key_id.as_deref(), made.body["key_id"].as_str());
+    }
+    // The instance for the real thing gets keys for the real thing.
+    let request = app.client.post(app.url("/_fn/api_keys/create")).json(&json!({"name": "Live"}));
+    let request = request.header(header::COOKIE, format!("{}; instance=production", browser.cookie));
+    let made = answer(request.header(header::ORIGIN, &app.base_url)).await.ok();
+    assert_eq!(made.body["instance_id"], "production");
+    assert!(made.body["secret"].as_str().unwrap().starts_with("sk_live_"), "{}", made.text);
+    for name in ["", " ", &"x".repeat(101)] {
+        let refused = app.call(&browser, "api_keys/create", &json!({"name": name})).await;
+        assert!(refused.status.is_client_error(), "{name:?}: {} {}", refused.status, refused.text);
+    }
+}
+
+async fn a_change_by_another_process_is_noticed(database: Database) {
+    let app = TestApp::start(&database).await;
+    let (key, row) = app.key(|_| {}).await;
+    app.chat_as(&key, "gpt-4o-mini").await.ok();
+    // Nobody tells the server.
+    app.db.revoke_api_key(&row.key_id, app.now_us()).await.unwrap();
+    let began = std::time::Instant::now();
+    eventually("the key is refused", || async { (app.chat_as(&key, "gpt-4o-mini").await.status == 401).then_some(()) })
+        .await;
+    assert!(began.elapsed() < std::time::Duration::from_secs(5), "{:?}", began.elapsed());
+}
