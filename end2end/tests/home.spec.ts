@@ -68,4 +68,18 @@ test.describe(() => {
     await page.getByRole('dialog').getByRole('button', { name: 'Create key' }).click();
     await expect(page.getByRole('dialog').getByRole('alert').filter({ hasText: 'not available' })).toBeVisible();
   });
+
+  test('a page that cannot load says why and how to go on, and tries again', async ({ page, open }) => {
+    await open('/account');
+    await page.route('**/_fn/home/overview', route =>
+      route.fulfill({ status: 503, json: { Unavailable: { message: 'The database is not available.' } } }),
+    );
+    await page.keyboard.press('g');
+    await page.keyboard.press('h');
+    const card = page.getByRole('alert').filter({ hasText: 'Temporarily not available' });
+    await expect(card).toContainText('The database is not available.');
+    await page.unroute('**/_fn/home/overview');
+    await card.getByRole('button', { name: 'Try again' }).click();
+    await expect(page.getByRole('region', { name: 'What is running' })).toBeVisible();
+  });
 });
