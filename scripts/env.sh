@@ -24,6 +24,14 @@ mkdir -p "$TOOLS/bin"
 # Two clones may share the cache; what belongs to one of them carries this number.
 CLONE=$(printf %s "$ROOT" | cksum | cut -d' ' -f1)
 
+# To cargo the crates of all clones are the same, and a source file is unchanged when it is older than what was built. So
+# when another clone has built last, every file here counts as new.
+if [ "$(cat "$CARGO_TARGET_DIR/clone" 2>/dev/null)" != "$ROOT" ]; then
+    mkdir -p "$CARGO_TARGET_DIR"
+    find app bench frontend server migrations -type f -exec touch {} +
+    printf '%s\n' "$ROOT" >"$CARGO_TARGET_DIR/clone"
+fi
+
 BOLD='' DIM='' RED='' GREEN='' PLAIN=''
 if [ -t 1 ] && [ -z "${NO_COLOR:-}" ]; then
     BOLD=$'\e[1m' DIM=$'\e[2m' RED=$'\e[31m' GREEN=$'\e[32m' PLAIN=$'\e[0m'

@@ -26,6 +26,7 @@ test('palette, help, menus and dialogs pass the accessibility check', async ({ p
   await expect(page.getByRole('option').first()).toBeVisible();
   expect(await audit(page), 'palette').toEqual([]);
   await page.keyboard.press('Escape');
+  await expect(page.getByRole('option').first()).toBeHidden();
   await page.keyboard.press('?');
   await expect(page.getByRole('dialog', { name: 'Keyboard shortcuts' })).toBeVisible();
   expect(await audit(page), 'help').toEqual([]);

@@ -8,7 +8,7 @@ test('home tells what is running @ssr', async ({ page, open }) => {
   await expect(status).toContainText(/Version\s*\d+\.\d+/);
   await expect(page.getByRole('heading', { name: 'Last 24 hours' })).toBeVisible();
   await expect(page.getByRole('heading', { name: 'Providers' })).toBeVisible();
-  await expect(page.getByText('Simulated').first()).toBeVisible();
+  await expect(page.getByRole('listitem').filter({ hasText: 'OpenAI' }).getByText('Simulated')).toBeVisible();
 });
 
 test('the first steps end in a live first request', async ({ page, open, playwright, baseURL }) => {
@@ -67,5 +67,19 @@ test.describe(() => {
     await page.getByRole('button', { name: /Create (API|another) key/ }).click();
     await page.getByRole('dialog').getByRole('button', { name: 'Create key' }).click();
     await expect(page.getByRole('dialog').getByRole('alert').filter({ hasText: 'not available' })).toBeVisible();
+  });
+
+  test('a page that cannot load says why and how to go on, and tries again', async ({ page, open }) => {
+    await open('/account');
+    await page.route('**/_fn/home/overview', route =>
+      route.fulfill({ status: 503, json: { Unavailable: { message: 'The database is not available.' } } }),
+    );
+    await page.keyboard.press('g');
+    await page.keyboard.press('h');
+    const card = page.getByRole('alert').filter({ hasText: 'Temporarily not available' });
+    await expect(card).toContainText('The database is not available.');
+    await page.unroute('**/_fn/home/overview');
+    await card.getByRole('button', { name: 'Try again' }).click();
+    await expect(page.getByRole('region', { name: 'What is running' })).toBeVisible();
   });
 });

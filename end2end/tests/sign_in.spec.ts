@@ -76,10 +76,14 @@ test.describe('signed out', () => {
     });
   });
 
-  test('a link that does not work any more says so @ssr', async ({ page, open }) => {
-    await open('/sign-in?token=long-gone');
-    await page.getByRole('button', { name: 'Sign in with this link' }).click();
-    await expect(page.getByRole('alert').filter({ hasText: 'used already' })).toBeVisible();
+  test.describe(() => {
+    test.use({ allowedFaults: [/422/] });
+
+    test('a link that does not work any more says so @ssr', async ({ page, open }) => {
+      await open('/sign-in?token=long-gone');
+      await page.getByRole('button', { name: 'Sign in with this link' }).click();
+      await expect(page.getByRole('alert').filter({ hasText: 'used already' })).toBeVisible();
+    });
   });
 
   test('the page passes the accessibility check', async ({ page, open }) => {

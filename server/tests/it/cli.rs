@@ -89,9 +89,14 @@ async fn people_are_made_beside_a_server(database: Database) {
 
     let taken = run(electrons_at(&place, &["user", "create", "--email", "ADA@example.org"])).await;
     assert!(!taken.status.success() && stderr(&taken).contains("taken"), "{}", stderr(&taken));
-    for wrong in [vec!["user", "create", "--email", "nonsense"], vec!["user", "link", "--email", "nobody@example.org"]] {
+    for wrong in [vec!["user", "create", "--email", "nonsense"], vec!["user", "link", "--email", "nobody@example.org"]]
+    {
         let refused = run(electrons_at(&place, &wrong)).await;
-        assert!(!refused.status.success() && stderr(&refused).starts_with("error: "), "{wrong:?}: {}", stderr(&refused));
+        assert!(
+            !refused.status.success() && stderr(&refused).starts_with("error: "),
+            "{wrong:?}: {}",
+            stderr(&refused)
+        );
     }
     assert!(server.stop().await.success());
 }
@@ -147,7 +152,8 @@ async fn several_servers_share_a_postgres() {
     assert_eq!(keys.len(), 1, "one welcome");
     let key = keys[0].clone();
     for server in [&first, &second] {
-        eventually("the key works everywhere", || async { (chat(server, &key).await.status() == 200).then_some(()) }).await;
+        eventually("the key works everywhere", || async { (chat(server, &key).await.status() == 200).then_some(()) })
+            .await;
     }
     assert!(first.stop().await.success() && second.stop().await.success());
 }
@@ -156,7 +162,10 @@ async fn several_servers_share_a_postgres() {
 async fn settings_that_cannot_be_used_stop_the_start() {
     let folder = tempfile::tempdir().unwrap();
     for (text, expected) in [
-        ("[server]\naddress = \"127.0.0.1:0\"\nadress = 1\n", vec!["electrons.toml, line 3", "server.adress", "server.address"]),
+        (
+            "[server]\naddress = \"127.0.0.1:0\"\nadress = 1\n",
+            vec!["electrons.toml, line 3", "server.adress", "server.address"],
+        ),
         ("[gateway]\n\nmax_attempts = \"three\"\n", vec!["electrons.toml, line 3", "gateway.max_attempts"]),
         ("[gateway]\nmax_attempts = 0\n", vec!["gateway.max_attempts", "too small"]),
         ("environment = \"prod\"\n", vec!["electrons.toml, line 1", "environment", "development", "production"]),
@@ -192,7 +201,11 @@ async fn settings_that_cannot_be_used_stop_the_start() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap().to_string();
     let refused = run(electrons(folder.path(), &["serve", "--address", &address])).await;
-    assert!(!refused.status.success() && stderr(&refused).contains(&format!("cannot listen on {address}")), "{}", stderr(&refused));
+    assert!(
+        !refused.status.success() && stderr(&refused).contains(&format!("cannot listen on {address}")),
+        "{}",
+        stderr(&refused)
+    );
 }
 
 #[tokio::test]
@@ -220,8 +233,18 @@ async fn the_default_settings_are_printed_and_can_be_used() {
 async fn every_command_explains_itself() {
     let folder = tempfile::tempdir().unwrap();
     for command in [
-        vec![], vec!["serve"], vec!["migrate"], vec!["sandbox"], vec!["key"], vec!["key", "create"], vec!["user"],
-        vec!["user", "create"], vec!["user", "link"], vec!["config"], vec!["config", "print-default"], vec!["healthcheck"],
+        vec![],
+        vec!["serve"],
+        vec!["migrate"],
+        vec!["sandbox"],
+        vec!["key"],
+        vec!["key", "create"],
+        vec!["user"],
+        vec!["user", "create"],
+        vec!["user", "link"],
+        vec!["config"],
+        vec!["config", "print-default"],
+        vec!["healthcheck"],
     ] {
         let help = run(electrons(folder.path(), &[command.clone(), vec!["--help"]].concat())).await;
         assert!(help.status.success() && stdout(&help).contains("Usage: electrons"), "{command:?}: {}", stdout(&help));

@@ -60,8 +60,11 @@ async fn a_session_calls_the_api_from_its_own_pages_only(database: Database) {
     let app = TestApp::start(&database).await;
     let browser = app.browser().await;
     let chat = |origin: Option<&str>| {
-        let mut request =
-            app.client.post(app.url("/v1/chat/completions")).json(&hello("gpt-4o-mini")).header(header::COOKIE, &browser.cookie);
+        let mut request = app
+            .client
+            .post(app.url("/v1/chat/completions"))
+            .json(&hello("gpt-4o-mini"))
+            .header(header::COOKIE, &browser.cookie);
         if let Some(origin) = origin {
             request = request.header(header::ORIGIN, origin);
         }
@@ -112,7 +115,12 @@ async fn a_password_signs_in(database: Database) {
     app.call(&browser, "account/set_password", &json!({"password": PASSWORD})).await.ok();
     for email in ["admin@localhost", " Admin@LocalHost "] {
         let signed_in = app.sign_in(email, PASSWORD, Some("/test/text?run=1")).await;
-        assert_eq!((signed_in.status.as_u16(), signed_in.header("location")), (302, "/test/text?run=1"), "{}", signed_in.text);
+        assert_eq!(
+            (signed_in.status.as_u16(), signed_in.header("location")),
+            (302, "/test/text?run=1"),
+            "{}",
+            signed_in.text
+        );
         let again = Browser { cookie: cookie_of(&signed_in).unwrap() };
         assert_eq!(app.call(&again, "account/who_am_i", &json!({})).await.body["has_password"], true);
     }
@@ -126,14 +134,18 @@ async fn a_password_signs_in(database: Database) {
     }
     // Whoever is gone does not come in.
     let mut user = app.user("left@example.org", Role::User).await;
-    app.app().state.identity.set_password(&user.user_id, PASSWORD, server::services::identity::Visit::default()).await.unwrap();
+    app.app().state.identity.set_password(&user.user_id, PASSWORD, Default::default()).await.unwrap();
     let signed_in = app.sign_in("left@example.org", PASSWORD, None).await;
     let session = Browser { cookie: cookie_of(&signed_in).expect("a session") };
     user.is_active = false;
     app.db.update_user(&user).await.unwrap();
     app.reload().await;
     assert!(cookie_of(&app.sign_in("left@example.org", PASSWORD, None).await).is_none());
-    assert_eq!(app.call(&session, "account/who_am_i", &json!({})).await.body, Value::Null, "nor does an open session stay");
+    assert_eq!(
+        app.call(&session, "account/who_am_i", &json!({})).await.body,
+        Value::Null,
+        "nor does an open session stay"
+    );
 }
 
 async fn only_so_many_tries(database: Database) {
@@ -191,7 +203,9 @@ async fn pages_refuse_strangers(database: Database) {
     }
     assert_eq!(app.call(&browser, "account/who_am_i", &json!({})).await.body["has_password"], false);
     let page = answer(app.client.get(app.url("/"))).await;
-    for (name, value) in [("x-content-type-options", "nosniff"), ("x-frame-options", "DENY"), ("referrer-policy", "same-origin")] {
+    for (name, value) in
+        [("x-content-type-options", "nosniff"), ("x-frame-options", "DENY"), ("referrer-policy", "same-origin")]
+    {
         assert_eq!(page.header(name), value);
     }
 }
@@ -199,7 +213,8 @@ async fn pages_refuse_strangers(database: Database) {
 async fn server_functions_know_who_calls(database: Database) {
     let app = TestApp::start(&database).await;
     let call = async |function: &str, body: Value| {
-        let request = app.client.post(app.url(&format!("/_fn/{function}"))).header(header::ORIGIN, &app.base_url).json(&body);
+        let request =
+            app.client.post(app.url(&format!("/_fn/{function}"))).header(header::ORIGIN, &app.base_url).json(&body);
         answer(request).await
     };
     assert_eq!(call("account/who_am_i", json!({})).await.ok().body, Value::Null);
@@ -225,7 +240,12 @@ async fn server_functions_know_who_calls(database: Database) {
     let link = app.app().state.identity.make_link(&stranger.user_id).await.unwrap();
     let stranger = Browser { cookie: cookie_of(&app.follow_link(&link).await).unwrap() };
     let hidden = app.call(&stranger, "runs/get", &json!({"request_id": mine})).await;
-    assert!(hidden.status.is_client_error() && !hidden.text.contains("gpt-4o-mini"), "{} {}", hidden.status, hidden.text);
+    assert!(
+        hidden.status.is_client_error() && !hidden.text.contains("gpt-4o-mini"),
+        "{} {}",
+        hidden.status,
+        hidden.text
+    );
     let chat = app.client.post(app.url("/v1/chat/completions")).json(&hello("gpt-4o-mini"));
     answer(stranger.send(chat, &app.base_url)).await.failed(403);
 }
@@ -261,6 +281,7 @@ async fn a_change_by_another_process_is_noticed(database: Database) {
     // Nobody tells the server.
     app.db.revoke_api_key(&row.key_id, app.now_us()).await.unwrap();
     let began = std::time::Instant::now();
-    eventually("the key is refused", || async { (app.chat_as(&key, "gpt-4o-mini").await.status == 401).then_some(()) }).await;
+    eventually("the key is refused", || async { (app.chat_as(&key, "gpt-4o-mini").await.status == 401).then_some(()) })
+        .await;
     assert!(began.elapsed() < std::time::Duration::from_secs(5), "{:?}", began.elapsed());
 }

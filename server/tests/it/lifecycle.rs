@@ -95,7 +95,9 @@ async fn a_stop_writes_everything_down(database: Database) {
         ids.push(app.chat(&hello("gpt-4o-mini")).await.ok().request_id());
     }
     assert_eq!(app.count("request_log").await, 0);
-    let mut raw = Raw::chat(&app, &json!({"model": "gpt-4o-mini@stall:2", "stream": true, "messages": hello("x")["messages"]})).await;
+    let mut raw =
+        Raw::chat(&app, &json!({"model": "gpt-4o-mini@stall:2", "stream": true, "messages": hello("x")["messages"]}))
+            .await;
     raw.until("\"This\"").await;
     let began = Instant::now();
     raw.hang_up();
@@ -111,7 +113,13 @@ async fn a_stop_writes_everything_down(database: Database) {
 }
 
 /// Asks as fast as it is answered until told to stop, and keeps what was answered, and when.
-async fn load(url: String, key: String, over: Arc<AtomicBool>, answered: Arc<Mutex<Vec<(String, Instant)>>>, streamed: bool) {
+async fn load(
+    url: String,
+    key: String,
+    over: Arc<AtomicBool>,
+    answered: Arc<Mutex<Vec<(String, Instant)>>>,
+    streamed: bool,
+) {
     let client = client();
     let mut body = hello("mistral-small-latest");
     body["stream"] = json!(streamed);
@@ -244,7 +252,10 @@ async fn what_is_old_is_deleted(database: Database) {
         app.db.request("quarter").await.unwrap().is_none().then_some(())
     })
     .await;
-    crate::support::eventually("what they said is gone", || async { (app.count("request_contents").await == 1).then_some(()) }).await;
+    crate::support::eventually("what they said is gone", || async {
+        (app.count("request_contents").await == 1).then_some(())
+    })
+    .await;
     assert!(app.db.request("week").await.unwrap().is_some(), "the log itself is kept for longer");
     assert!(app.record(&id).await.contents.is_some());
     assert_eq!(app.count("usage_logs").await, 1);

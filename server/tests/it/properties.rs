@@ -36,11 +36,13 @@ fn number() -> impl Strategy<Value = Value> {
 }
 
 fn value() -> impl Strategy<Value = Value> {
-    let leaf = prop_oneof![Just(Value::Null), any::<bool>().prop_map(Value::from), number(), text().prop_map(Value::from)];
+    let leaf =
+        prop_oneof![Just(Value::Null), any::<bool>().prop_map(Value::from), number(), text().prop_map(Value::from)];
     leaf.prop_recursive(5, 40, 6, |inner| {
         prop_oneof![
             prop::collection::vec(inner.clone(), 0..5).prop_map(Value::from),
-            prop::collection::vec((name(), inner), 0..5).prop_map(|fields| Value::Object(fields.into_iter().collect::<Map<_, _>>())),
+            prop::collection::vec((name(), inner), 0..5)
+                .prop_map(|fields| Value::Object(fields.into_iter().collect::<Map<_, _>>())),
         ]
     })
 }
@@ -48,9 +50,32 @@ fn value() -> impl Strategy<Value = Value> {
 /// Names that mean something somewhere, and others.
 fn name() -> impl Strategy<Value = String> {
     const KNOWN: [&str; 26] = [
-        "role", "content", "type", "text", "image_url", "url", "detail", "tool_calls", "tool_call_id", "id", "function", "name",
-        "arguments", "parameters", "properties", "required", "items", "schema", "json_schema", "strict", "enum", "$ref",
-        "input_audio", "file", "data", "format",
+        "role",
+        "content",
+        "type",
+        "text",
+        "image_url",
+        "url",
+        "detail",
+        "tool_calls",
+        "tool_call_id",
+        "id",
+        "function",
+        "name",
+        "arguments",
+        "parameters",
+        "properties",
+        "required",
+        "items",
+        "schema",
+        "json_schema",
+        "strict",
+        "enum",
+        "$ref",
+        "input_audio",
+        "file",
+        "data",
+        "format",
     ];
     prop_oneof![4 => prop::sample::select(&KNOWN[..]).prop_map(str::to_owned), 1 => text()]
 }
@@ -58,9 +83,28 @@ fn name() -> impl Strategy<Value = String> {
 /// A good request in which something is not good.
 fn request() -> impl Strategy<Value = Value> {
     const FIELDS: [&str; 22] = [
-        "model", "messages", "stream", "stream_options", "max_tokens", "max_completion_tokens", "temperature", "top_p", "n", "stop",
-        "seed", "tools", "tool_choice", "response_format", "presence_penalty", "frequency_penalty", "logit_bias", "user", "reasoning_effort",
-        "parallel_tool_calls", "metadata", "functions",
+        "model",
+        "messages",
+        "stream",
+        "stream_options",
+        "max_tokens",
+        "max_completion_tokens",
+        "temperature",
+        "top_p",
+        "n",
+        "stop",
+        "seed",
+        "tools",
+        "tool_choice",
+        "response_format",
+        "presence_penalty",
+        "frequency_penalty",
+        "logit_bias",
+        "user",
+        "reasoning_effort",
+        "parallel_tool_calls",
+        "metadata",
+        "functions",
     ];
     let base = prop::sample::select(&MODELS[..]).prop_map(|model| {
         let mut body = hello(model);
@@ -127,7 +171,11 @@ fn check(answer: &Answer, sent: &str) {
         let is_said = error["message"].is_string() || answer.body["error_code"].is_string();
         assert!(is_said, "no shape: {}\nfor: {sent}", answer.text);
     } else if answer.text.starts_with("data:") {
-        assert!(answer.text.ends_with("\n\n") && !answer.text.contains("provider_malformed"), "{}\nfor: {sent}", answer.text);
+        assert!(
+            answer.text.ends_with("\n\n") && !answer.text.contains("provider_malformed"),
+            "{}\nfor: {sent}",
+            answer.text
+        );
     }
 }
 

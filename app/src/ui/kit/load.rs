@@ -1,10 +1,14 @@
-use leptos::prelude::*;
+use leptos::{prelude::*, reactive::computed::ScopedFuture};
 use serde::{Serialize, de::DeserializeOwned};
 
 use super::{ErrorCard, Skeleton};
 use crate::error::AppError;
 
 /// The one way a resource is drawn: a skeleton while it loads, an error card with a retry when it fails, else `view`.
+///
+/// When the resource is read again, what is shown stays whole and alive until the new answer is there. That is why only
+/// the first answer is awaited here: a `Suspend` that follows its resource drops the signals of its old content when
+/// reading begins, and everything in it that still reacts (a clock, a press) would panic until reading ends.
 #[component]
 pub fn Load<T, V>(
     resource: Resource<Result<T, AppError>>,
@@ -25,7 +29,14 @@ where
     let draw = move || {
         let view = view.clone();
         Suspend::new(async move {
-            match resource.await {
+            let shown = RwSignal::new(ScopedFuture::new_untracked(resource.into_future()).await);
+            Effect::new(move |first: Option<()>| {
+                let answer = resource.get();
+                if let (Some(()), Some(answer)) = (first, answer) {
+                    shown.set(answer);
+                }
+            });
+            move || match shown.get() {
                 Ok(value) => view(value).into_any(),
                 Err(error) => view! { <ErrorCard error retry=move || resource.refetch() /> }.into_any(),
             }

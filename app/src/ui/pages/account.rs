@@ -7,7 +7,7 @@ use crate::{
     ui::{
         kit::{Button, ButtonVariant, Card, Field, Glyph, Input, Switch, use_toasts},
         layout::{Page, ThemeChoice, store_single_keys, use_frame},
-        me::{use_me, use_me_resource},
+        me::use_me,
     },
 };
 
@@ -81,7 +81,6 @@ fn PasswordCard(has_password: bool, email: String) -> impl IntoView {
     let error = RwSignal::new(None::<String>);
     let has_password = RwSignal::new(has_password);
     let toasts = use_toasts();
-    let me = use_me_resource();
     let save = move || {
         let wanted = password.get_untracked();
         let missing = SHORTEST.saturating_sub(wanted.chars().count());
@@ -97,9 +96,6 @@ fn PasswordCard(has_password: bool, email: String) -> impl IntoView {
                     password.set(String::new());
                     has_password.set(true);
                     toasts.good("Password saved. Other browsers were signed out.");
-                    if let Some(me) = me {
-                        me.refetch();
-                    }
                 }
                 Err(AppError::Invalid { message, .. }) => error.set(Some(message)),
                 Err(failure) => error.set(Some(failure.to_string())),

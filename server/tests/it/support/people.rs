@@ -98,7 +98,9 @@ impl TestApp {
     pub async fn browser(&self) -> Browser {
         let token = self.sign_in_url.split_once("token=").expect("a token").1;
         let answer = self.follow_link(token).await;
-        Browser { cookie: cookie_of(&answer).unwrap_or_else(|| panic!("no session: {} {}", answer.status, answer.text)) }
+        Browser {
+            cookie: cookie_of(&answer).unwrap_or_else(|| panic!("no session: {} {}", answer.status, answer.text)),
+        }
     }
 
     /// Presses the button on the page of a sign-in link.

@@ -50,12 +50,6 @@ impl Raw {
         }
     }
 
-    /// Reads until the server closes.
-    pub async fn rest(&mut self) {
-        let read = tokio::time::timeout(super::PATIENCE, self.stream.read_to_end(&mut self.received)).await;
-        read.expect("the server closes the connection").ok();
-    }
-
     pub fn text(&self) -> String {
         String::from_utf8_lossy(&self.received).into_owned()
     }

@@ -192,9 +192,15 @@ fn follow_answers(console: Console) {
             following.set_value(true);
         }
     });
+    // Also the numbers and buttons that appear when it is finished belong in sight.
+    let begun = Memo::new(move |before: Option<&bool>| before.copied().unwrap_or_default() || running.get());
     Effect::new(move |_| {
-        let length: usize = console.open_lanes().into_iter().map(|lane| lane.said.with(|said| said.text.len())).sum();
-        if running.get() && length > 0 && following.get_value() {
+        for lane in console.open_lanes() {
+            lane.said.track();
+            lane.phase.track();
+            lane.facts.track();
+        }
+        if begun.get() && following.get_value() {
             request_animation_frame(|| window().scroll_by_with_x_and_y(0.0, left_below()));
         }
     });
@@ -239,7 +245,7 @@ fn Answers(console: Console, on_details: Callback<Lane>) -> impl IntoView {
     let verdict = Memo::new(move |_| {
         let done = |lane: &Lane| lane.phase.with(|phase| *phase == Phase::Done);
         let named = |lane: Lane| {
-            let name = format!("{} {}", lane.letter(), lane.model.with(|model| console.model_name(model)));
+            let name = format!("{}, {}", lane.letter(), lane.model.with(|model| console.model_name(model)));
             (name, lane.facts.get())
         };
         let answers: Vec<_> = console.open_lanes().into_iter().filter(done).map(named).collect();
@@ -252,7 +258,7 @@ fn Answers(console: Console, on_details: Callback<Lane>) -> impl IntoView {
             </For>
         </div>
         <p class="flex items-center gap-2 text-sm text-muted empty:hidden" data-verdict="">
-            {move || verdict.get().map(|text| view! { <Icon glyph=Glyph::Star /> <span>{text}</span> })}
+            {move || verdict.get().map(|text| view! { <Icon glyph=Glyph::Star class="size-4 shrink-0" /> <span>{text}</span> })}
         </p>
     }
 }

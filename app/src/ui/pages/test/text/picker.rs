@@ -119,6 +119,8 @@ fn Picker(console: Console, lane: Lane, #[prop(into)] choices: Signal<Vec<Choice
 #[component]
 fn PlainPicker(console: Console, lane: Lane) -> impl IntoView {
     let chosen = lane.model.get_untracked();
+    let known = console.models.with_value(|models| lane::find(models, &chosen).is_some());
+    let unknown = (!known && !chosen.is_empty()).then(|| chosen.clone());
     let options = console.models.with_value(|models| {
         models
             .iter()
@@ -140,6 +142,7 @@ fn PlainPicker(console: Console, lane: Lane) -> impl IntoView {
             aria-label="Model"
             class="h-9 w-full min-w-0 rounded-md border border-control bg-surface px-2.5"
         >
+            {unknown.map(|name| view! { <option value=name.clone() selected=true>{name.clone()}</option> })}
             {options}
         </select>
     }
@@ -177,7 +180,8 @@ fn badges(card: &ModelCard) -> AnyView {
     view! {
         <span class="flex shrink-0 items-center gap-1">
             {status} {simulated.then(|| view! { <Badge tone=Tone::Warn>"simulated"</Badge> })}
-            <Badge>{provider}</Badge>
+            // The heading says it, too; a narrow list needs the room.
+            <span class="hidden sm:inline-flex"><Badge>{provider}</Badge></span>
         </span>
     }
     .into_any()
