@@ -33,6 +33,12 @@ fn copy_by_selection(text: &str) -> Option<bool> {
     Some(copied)
 }
 
+/// Runs once the page that the server drew is alive in whole. Parts of it wake up one after the other, with effects
+/// running in between: an effect must not change what a part that still sleeps was drawn from.
+pub fn after_hydration(run: impl FnOnce() + 'static) {
+    set_timeout(run, std::time::Duration::ZERO);
+}
+
 /// Runs with the browser's storage, if it gives one (it may refuse in private windows).
 pub fn with_local_storage<T>(run: impl FnOnce(&web_sys::Storage) -> Option<T>) -> Option<T> {
     window().local_storage().ok().flatten().and_then(|storage| run(&storage))

@@ -2,14 +2,17 @@ use leptos::{html, prelude::*};
 use leptos_meta::Title;
 
 use super::use_frame;
+use crate::ui::kit::after_hydration;
 
 /// Marks the document as alive: from here on buttons answer. Browser tests wait for it.
 pub fn alive() {
-    Effect::new(|_| {
+    let mark = || {
         if let Some(html) = document().document_element() {
             let _ = html.set_attribute("data-hydrated", "true");
         }
-    });
+    };
+    // Behind what others do after hydration.
+    Effect::new(move |_| after_hydration(move || after_hydration(mark)));
 }
 
 /// The frame of every screen: the document's title, the heading, and what follows a change of page (the focus moves to

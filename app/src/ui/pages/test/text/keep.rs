@@ -12,7 +12,10 @@ use crate::{
     api,
     error::AppError,
     types::RunFilter,
-    ui::{kit::with_local_storage, live::clock::sleep_ms},
+    ui::{
+        kit::{after_hydration, with_local_storage},
+        live::clock::sleep_ms,
+    },
 };
 
 const STORE: &str = "electrons.text-console";
@@ -54,7 +57,7 @@ pub fn remember(
     // The run that the address names, as far as the console has dealt with it.
     let known = StoredValue::new(asked.run.clone());
     let key = StoredValue::new(format!("{STORE}.{}", user.unwrap_or_default()));
-    Effect::new(move |_| {
+    let begin = move || {
         let restored = restore(console, &asked, loaded, &key.get_value());
         if restored && asked.run.is_some() {
             problem.set(None);
@@ -64,6 +67,12 @@ pub fn remember(
             await_record(console, run, problem);
         }
         ready.set(true);
+    };
+    let begin = StoredValue::new(Some(begin));
+    Effect::new(move |_| {
+        if let Some(begin) = begin.try_update_value(Option::take).flatten() {
+            after_hydration(begin);
+        }
     });
     keep_draft(console, ready, key);
     write_address(console, ready, known);
