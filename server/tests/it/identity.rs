@@ -112,7 +112,10 @@ async fn a_password_signs_in(database: Database) {
     let browser = app.browser().await;
     let short = app.call(&browser, "account/set_password", &json!({"password": "short"})).await;
     assert!(short.status.is_client_error() && short.text.contains("12"), "{} {}", short.status, short.text);
-    app.call(&browser, "account/set_password", &json!({"password": PASSWORD})).await.ok();
+    let set = app.call(&browser, "account/set_password", &json!({"password": PASSWORD})).await.ok();
+    assert_eq!(app.call(&browser, "account/who_am_i", &json!({})).await.body, Value::Null, "all other sessions end");
+    let here = Browser { cookie: cookie_of(&set).expect("this one goes on under a new cookie") };
+    assert_eq!(app.call(&here, "account/who_am_i", &json!({})).await.body["has_password"], true);
     for email in ["admin@localhost", " Admin@LocalHost "] {
         let signed_in = app.sign_in(email, PASSWORD, Some("/test/text?run=1")).await;
         assert_eq!(
@@ -151,7 +154,8 @@ async fn a_password_signs_in(database: Database) {
 async fn only_so_many_tries(database: Database) {
     let app = TestApp::start(&database).await;
     let browser = app.browser().await;
-    app.call(&browser, "account/set_password", &json!({"password": PASSWORD})).await.ok();
+    let set = app.call(&browser, "account/set_password", &json!({"password": PASSWORD})).await.ok();
+    let browser = Browser { cookie: cookie_of(&set).expect("the session goes on under a new cookie") };
     // Sent at once: each counts before it is checked.
     let tries = (0..14).map(|turn| {
         let password = format!("guess number {turn}");
