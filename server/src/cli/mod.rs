@@ -232,6 +232,7 @@ async fn open(settings: Settings) -> Result<Core, StartError> {
 }
 
 async fn run_sandbox(args: SandboxArgs) -> Result<(), CliError> {
+    let signal = shutdown::signal();
     let address = SocketAddr::from(([127, 0, 0, 1], args.port));
     let listener = tokio::net::TcpListener::bind(address)
         .await
@@ -253,7 +254,7 @@ async fn run_sandbox(args: SandboxArgs) -> Result<(), CliError> {
     tokio::pin!(serving);
     tokio::select! {
         ended = serving.as_mut() => ended?,
-        () = shutdown::signal() => {
+        () = signal => {
             stop.cancel();
             serving.await?;
         }

@@ -12,10 +12,15 @@ use crate::{
 
 /// Starts the server, says where it is, and runs until a signal comes.
 pub async fn serve(settings: Settings, variables: HashMap<String, String>) -> Result<(), CliError> {
-    let mut app = Box::pin(App::start(settings, Clock::system(), variables)).await?;
+    let stop = shutdown::signal();
+    tokio::pin!(stop);
+    let mut app = tokio::select! {
+        started = Box::pin(App::start(settings, Clock::system(), variables)) => started?,
+        () = stop.as_mut() => return Ok(()),
+    };
     let welcome = app.welcome.take();
     greet(&app, welcome.as_ref())?;
-    shutdown::signal().await;
+    stop.await;
     tracing::info!("stopping");
     app.stop().await;
     tracing::info!("stopped");

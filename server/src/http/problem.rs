@@ -141,6 +141,7 @@ impl Problem {
                 }
                 GatewayError::UnknownModel { .. } => (INVALID, Some("model_not_found"), Some("model")),
                 GatewayError::ModelNotAllowed { .. } => (INVALID, Some("model_not_allowed"), Some("model")),
+                GatewayError::LevelTooLow => (INVALID, Some("insufficient_permissions"), None),
                 GatewayError::WrongCapability { .. } => (INVALID, Some("invalid_model_capability"), Some("model")),
                 GatewayError::CannotStream { .. } => (INVALID, Some("unsupported_value"), Some("stream")),
                 GatewayError::MissingCredential { .. } => ("server_error", Some("missing_api_key"), None),
@@ -221,7 +222,7 @@ impl Problem {
                 GatewayError::Input(InputError::Syntax(_)) => (400, "INVALID_JSON"),
                 GatewayError::Input(_) => (400, "INVALID_REQUEST"),
                 GatewayError::UnknownModel { .. } => (404, "MODEL_NOT_FOUND"),
-                GatewayError::ModelNotAllowed { .. } => (403, "INSUFFICIENT_PERMISSIONS"),
+                GatewayError::ModelNotAllowed { .. } | GatewayError::LevelTooLow => (403, "INSUFFICIENT_PERMISSIONS"),
                 GatewayError::WrongCapability { .. } => (400, "INVALID_MODEL_CAPABILITY"),
                 GatewayError::CannotStream { .. } => (400, "UNSUPPORTED_PROVIDER"),
                 GatewayError::MissingCredential { .. } => (500, "MISSING_API_KEY"),

@@ -3,6 +3,7 @@
 use app::types::Role;
 use reqwest::header;
 use serde_json::{Value, json};
+use server::{http::routes, store::access::AccessRow};
 
 use crate::support::{Browser, DAY_US, Database, TestApp, answer, cookie_of, eventually, hello, on_both};
 
@@ -17,6 +18,8 @@ on_both!(
     server_functions_know_who_calls,
     keys_made_in_the_console_work_at_once,
     a_change_by_another_process_is_noticed,
+    nothing_is_open_by_accident,
+    who_may_only_look_does_not_spend,
 );
 
 const PASSWORD: &str = "correct horse battery staple";
@@ -112,7 +115,10 @@ async fn a_password_signs_in(database: Database) {
     let browser = app.browser().await;
     let short = app.call(&browser, "account/set_password", &json!({"password": "short"})).await;
     assert!(short.status.is_client_error() && short.text.contains("12"), "{} {}", short.status, short.text);
-    app.call(&browser, "account/set_password", &json!({"password": PASSWORD})).await.ok();
+    let set = app.call(&browser, "account/set_password", &json!({"password": PASSWORD})).await.ok();
+    assert_eq!(app.call(&browser, "account/who_am_i", &json!({})).await.body, Value::Null, "all other sessions end");
+    let here = Browser { cookie: cookie_of(&set).expect("this one goes on under a new cookie") };
+    assert_eq!(app.call(&here, "account/who_am_i", &json!({})).await.body["has_password"], true);
     for email in ["admin@localhost", " Admin@LocalHost "] {
         let signed_in = app.sign_in(email, PASSWORD, Some("/test/text?run=1")).await;
         assert_eq!(
@@ -151,7 +157,8 @@ async fn a_password_signs_in(database: Database) {
 async fn only_so_many_tries(database: Database) {
     let app = TestApp::start(&database).await;
     let browser = app.browser().await;
-    app.call(&browser, "account/set_password", &json!({"password": PASSWORD})).await.ok();
+    let set = app.call(&browser, "account/set_password", &json!({"password": PASSWORD})).await.ok();
+    let browser = Browser { cookie: cookie_of(&set).expect("the session goes on under a new cookie") };
     // Sent at once: each counts before it is checked.
     let tries = (0..14).map(|turn| {
         let password = format!("guess number {turn}");
@@ -284,4 +291,66 @@ async fn a_change_by_another_process_is_noticed(database: Database) {
     eventually("the key is refused", || async { (app.chat_as(&key, "gpt-4o-mini").await.status == 401).then_some(()) })
         .await;
     assert!(began.elapsed() < std::time::Duration::from_secs(5), "{:?}", began.elapsed());
+}
+
+async fn nothing_is_open_by_accident(database: Database) {
+    let app = TestApp::start(&database).await;
+    // What anybody may see.
+    let public = ["/health", "/health/live", "/health/ready", "/text/health", "/openapi.json", "/docs"];
+    for (method, path) in routes::listed() {
+        let path = path.replace("{*id}", "gpt-4o").replace("{id}", "gpt-4o");
+        let request = app.client.request(method.clone(), app.url(&path)).json(&hello("gpt-4o-mini"));
+        let answer = answer(request).await;
+        let expected = if public.contains(&path.as_str()) { 200 } else { 401 };
+        assert_eq!(answer.status, expected, "{method} {path}: {}", answer.text);
+    }
+    // The same for the functions of the pages; each finds the arguments it needs.
+    let public = ["account/who_am_i", "account/sign_in", "account/sign_in_by_link", "account/sign_out"];
+    let arguments = json!({"password": PASSWORD, "name": "x", "capability": null, "request_id": "x", "filter": {"mine": false, "limit": 10}});
+    let mut seen = 0;
+    for (path, method) in leptos::server_fn::axum::server_fn_paths() {
+        if public.iter().any(|name| path.ends_with(name)) {
+            continue;
+        }
+        let request = app.client.request(method, app.url(path)).header(header::ORIGIN, &app.base_url).json(&arguments);
+        let answer = answer(request).await;
+        assert_eq!(answer.status, 401, "{path}: {}", answer.text);
+        seen += 1;
+    }
+    assert!(seen >= 6, "only {seen} functions were found");
+    assert_eq!(app.count("api_keys").await, 1);
+    assert!(app.calls().await.is_empty());
+}
+
+async fn who_may_only_look_does_not_spend(database: Database) {
+    let app = TestApp::start(&database).await;
+    let user = app.user("reader@example.org", Role::User).await;
+    let grant = async |level: &str| {
+        let row = AccessRow {
+            user_id: user.user_id.clone(),
+            instance_id: "development".into(),
+            level: level.into(),
+            granted_us: app.now_us(),
+        };
+        app.db.grant_access(&row).await.unwrap();
+        app.reload().await;
+    };
+    let (key, _) = app.key(|key| (key.user_id, key.project_id) = (Some(user.user_id.clone()), None)).await;
+    let refused = app.chat_as(&key, "gpt-4o-mini").await.failed(403);
+    assert_eq!(refused.body["error"]["code"], "instance_access_denied", "no level at all");
+    grant("readonly").await;
+    answer(app.client.get(app.url("/v1/models")).bearer_auth(&key)).await.ok();
+    let refused = app.chat_as(&key, "gpt-4o-mini").await.failed(403);
+    assert_eq!(refused.body["error"]["code"], "insufficient_permissions");
+    let record = app.record(&refused.request_id()).await;
+    assert_eq!((record.outcome(), record.error()), (("failed", 403), ("caller", "forbidden")));
+    let text = app
+        .client
+        .post(app.url("/text/generate"))
+        .bearer_auth(&key)
+        .json(&json!({"prompt": "Hi", "model": "gpt-4o-mini"}));
+    assert_eq!(answer(text).await.failed(403).body["error_code"], "INSUFFICIENT_PERMISSIONS");
+    assert!(app.calls().await.is_empty());
+    grant("user").await;
+    app.chat_as(&key, "gpt-4o-mini").await.ok();
 }

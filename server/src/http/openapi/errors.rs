@@ -77,6 +77,7 @@ static CASES: LazyLock<Vec<Case>> = LazyLock::new(|| {
             GatewayError::ModelNotAllowed { model: "gpt-5".to_owned() },
             "The key may use certain models only, and not this one.",
         ),
+        gateway(GatewayError::LevelTooLow, "The key's owner may only look at this instance."),
         identity(IdentityError::UnknownInstance("lab".to_owned()), "There is no such instance."),
         gateway(
             GatewayError::UnknownModel { asked: "gpt4o-mini".to_owned(), near: vec!["gpt-4o-mini".to_owned()] },

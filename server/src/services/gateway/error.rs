@@ -31,6 +31,9 @@ pub enum GatewayError {
     UnknownModel { asked: String, near: Vec<String> },
     #[error("this key may not use the model \"{model}\"")]
     ModelNotAllowed { model: String },
+    /// Who may only look does not spend.
+    #[error("to generate needs at least the level \"user\" in the instance")]
+    LevelTooLow,
     /// A model of another kind, an image model for instance.
     #[error("the model \"{model}\" cannot generate {wanted}")]
     WrongCapability { model: String, wanted: &'static str },
@@ -68,7 +71,7 @@ impl GatewayError {
         match self {
             Self::Input(_) | Self::WrongCapability { .. } | Self::CannotStream { .. } => "invalid",
             Self::UnknownModel { .. } | Self::UnknownInstance(_) => "not_found",
-            Self::ModelNotAllowed { .. } => "forbidden",
+            Self::ModelNotAllowed { .. } | Self::LevelTooLow => "forbidden",
             Self::MissingCredential { .. } => "missing_credential",
             Self::RateLimited { .. } => "rate_limit",
             Self::Stopping => "stopping",
@@ -81,7 +84,7 @@ impl GatewayError {
         match self {
             Self::Input(_) | Self::WrongCapability { .. } | Self::CannotStream { .. } => 400,
             Self::UnknownModel { .. } | Self::UnknownInstance(_) => 404,
-            Self::ModelNotAllowed { .. } => 403,
+            Self::ModelNotAllowed { .. } | Self::LevelTooLow => 403,
             Self::MissingCredential { .. } => 500,
             Self::RateLimited { .. } => 429,
             Self::Stopping => 503,

@@ -19,7 +19,7 @@ pub use record::Recorder;
 pub use stream::ChatStream;
 
 use self::{call::Call, reserve::Limiter, resolve::Plan};
-use super::catalog::{Catalog, Model};
+use super::catalog::{Catalog, Level, Model};
 use crate::{
     clock::Clock,
     providers::{ChatInput, Completion, chat::Message, chat::Part, transport::Transport},
@@ -130,6 +130,9 @@ impl Gateway {
 
     /// Everything that can be decided before the provider is asked.
     fn admit(&self, call: &mut Call, input: &ChatInput, caller: &Caller) -> Result<Plan, GatewayError> {
+        if caller.level < Level::User {
+            return Err(GatewayError::LevelTooLow);
+        }
         let snapshot = self.catalog.snapshot();
         let name = input.model.as_deref().unwrap_or(&self.settings.default_model);
         let model = if name == "auto" {
