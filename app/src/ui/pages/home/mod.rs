@@ -68,10 +68,8 @@ fn Body(overview: Overview) -> impl IntoView {
             <checklist::FirstSteps overview shown />
         </Show>
         <status::Totals overview />
-        <div class="grid grid-cols-1 items-start gap-6 xl:grid-cols-[1fr_20rem]">
-            <recent::Recent overview />
-            <providers::Providers overview />
-        </div>
+        <recent::Recent overview />
+        <providers::Providers overview />
     }
 }
 

@@ -29,7 +29,7 @@ pub fn Providers(overview: RwSignal<Overview>) -> impl IntoView {
                     return view! { <EmptyState icon=Glyph::Plug title="No providers" text="The catalogue is empty." /> }.into_any();
                 }
                 view! {
-                    <ul class="divide-y divide-line">
+                    <ul class="grid gap-x-6 px-4 py-2 sm:grid-cols-2 xl:grid-cols-3">
                         {providers
                             .into_iter()
                             .map(|provider| {
@@ -40,7 +40,7 @@ pub fn Providers(overview: RwSignal<Overview>) -> impl IntoView {
                                     models => format!("{models} models"),
                                 };
                                 view! {
-                                    <li class="flex min-h-9 items-center gap-2 px-4 py-1">
+                                    <li class="flex min-h-9 min-w-0 items-center gap-2 py-1">
                                         <span class="truncate">{provider.name}</span>
                                         <span class="min-w-0 flex-1 text-xs whitespace-nowrap text-muted">{models}</span>
                                         <Badge tone=tone icon=icon>

@@ -3,7 +3,7 @@ use leptos::prelude::*;
 use crate::{
     types::Overview,
     ui::{
-        kit::{Badge, Card, Clock, CopyButton, Glyph, Stat, Tone, format},
+        kit::{Badge, Card, Clock, CopyButton, Glyph, Icon, Stat, Tone, format},
         me::use_me,
     },
 };
@@ -56,7 +56,10 @@ pub fn Status(overview: RwSignal<Overview>, stale: RwSignal<bool>) -> impl IntoV
                 )} {fact("Up", uptime.into_any())}
             </dl>
             <div class="flex min-w-0 items-center gap-1.5 xl:ms-auto">
-                <span class="text-muted">"Base URL"</span>
+                <span class="flex text-muted" title="Base URL">
+                    <Icon glyph=Glyph::Link />
+                    <span class="sr-only">"Base URL"</span>
+                </span>
                 <code class="truncate">{move || base.get()}</code>
                 <CopyButton text=base label="Copy base URL" compact=true />
             </div>
