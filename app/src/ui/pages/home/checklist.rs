@@ -55,7 +55,7 @@ pub fn FirstSteps(overview: RwSignal<Overview>, shown: RwSignal<bool>) -> impl I
                             if complete.get() {
                                 "Everything works from end to end.".to_owned()
                             } else {
-                                format!("{} of 4 done. Three minutes from here to your first request.", done.get())
+                                format!("{} of 4 done, up to a first request of your own.", done.get())
                             }
                         }}
                     </p>

@@ -30,7 +30,7 @@ pub fn Status(overview: RwSignal<Overview>, stale: RwSignal<bool>) -> impl IntoV
         }
     };
     view! {
-        <section aria-label="What is running" class="flex flex-wrap items-center gap-x-6 gap-y-1 rounded-lg border border-line bg-surface px-4 py-1.5 shadow-card">
+        <section aria-label="What is running" class="flex flex-wrap items-center gap-x-4 gap-y-1 rounded-lg border border-line bg-surface px-4 py-1.5 shadow-card">
             <p role="status">
                 {move || {
                     if stale.get() {
@@ -40,7 +40,7 @@ pub fn Status(overview: RwSignal<Overview>, stale: RwSignal<bool>) -> impl IntoV
                     }
                 }}
             </p>
-            <dl class="flex flex-wrap items-center gap-x-5 gap-y-1">
+            <dl class="flex flex-wrap items-center gap-x-4 gap-y-1">
                 {me
                     .map(|me| {
                         let environment = if me.environment == "production" { "Production" } else { "Development" };
