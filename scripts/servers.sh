@@ -71,6 +71,7 @@ raise_limits() {
         PRAGMA busy_timeout = 5000;
         BEGIN IMMEDIATE;
         UPDATE rate_limits SET requests_per_minute = 1000000000, tokens_per_minute = 1000000000000, concurrent_requests = 100000;
+        UPDATE model_configs SET rate_limits = json('{\"rpm\": 1000000000, \"tpm\": 1000000000000}');
         UPDATE instances SET config = json_set(config, '\$.rate_limits.openai',
             json('{\"rpm\": 1000000000, \"tpm\": 1000000000000}'));
         UPDATE settings SET version = version + 1 WHERE key = 'config_version';
