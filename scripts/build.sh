@@ -49,12 +49,12 @@ release() {
 
     say "Building the browser's half (first time about 4 minutes on two cores, later about 1)"
     began=$SECONDS
-    front "$site" --release --precompress
+    front "$site" --release --precompress --split --lib-features split
     note "done in $(took $((SECONDS - began)))"
 
     say "Building the server (first time about 8 minutes on two cores, later 1 to 3)"
     began=$SECONDS
-    ELECTRONS_SITE_DIR=$site cargo build --release -p server --features embed
+    ELECTRONS_SITE_DIR=$site cargo build --release -p server --features embed,split
     note "done in $(took $((SECONDS - began)))"
 
     name=electrons-$(sha256sum "$CARGO_TARGET_DIR/release/electrons" | cut -c1-12)

@@ -1,7 +1,9 @@
 //! The error of server functions.
 
-use leptos::server_fn::{codec::JsonEncoding, error::FromServerFnError, error::ServerFnErrorErr};
+use leptos::server_fn::{error::FromServerFnError, error::ServerFnErrorErr};
 use serde::{Deserialize, Serialize};
+
+use crate::api::WireJson;
 
 /// Why a server function did not answer. The texts are for people; nothing secret is ever in them.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -71,7 +73,7 @@ impl std::fmt::Display for AppError {
 impl std::error::Error for AppError {}
 
 impl FromServerFnError for AppError {
-    type Encoder = JsonEncoding;
+    type Encoder = WireJson;
 
     fn from_server_fn_error(error: ServerFnErrorErr) -> Self {
         Self::Transport { message: error.to_string() }

@@ -1,9 +1,10 @@
-use leptos::{prelude::*, server_fn::codec::Json};
+use leptos::prelude::*;
 
+use super::wire::Wire;
 use crate::{error::AppError, types::Me};
 
 /// Who is signed in; `None` when nobody is.
-#[server(endpoint = "account/who_am_i", input = Json)]
+#[server(endpoint = "account/who_am_i", input = Wire, output = Wire)]
 pub async fn who_am_i() -> Result<Option<Me>, AppError> {
     use crate::ports::{caller, ports, with_status};
     with_status(
@@ -19,7 +20,7 @@ pub async fn who_am_i() -> Result<Option<Me>, AppError> {
 }
 
 /// Signs in by e-mail and password; works as a plain form, too.
-#[server(endpoint = "account/sign_in")]
+#[server(endpoint = "account/sign_in", output = Wire)]
 pub async fn sign_in(email: String, password: String, next: Option<String>) -> Result<(), AppError> {
     use crate::ports::{Origin, ports, set_cookie, with_status};
     let origin = use_context::<Origin>().unwrap_or_default();
@@ -31,7 +32,7 @@ pub async fn sign_in(email: String, password: String, next: Option<String>) -> R
 
 /// Signs in by a one-time link; works as a plain form, too. A form and not a mere address: mail programs open links to
 /// look at them, and that must not use them up.
-#[server(endpoint = "account/sign_in_by_link")]
+#[server(endpoint = "account/sign_in_by_link", output = Wire)]
 pub async fn sign_in_by_link(token: String, next: Option<String>) -> Result<(), AppError> {
     use crate::ports::{Origin, ports, set_cookie, with_status};
     let origin = use_context::<Origin>().unwrap_or_default();
@@ -42,7 +43,7 @@ pub async fn sign_in_by_link(token: String, next: Option<String>) -> Result<(), 
 }
 
 /// Ends the session; works as a plain form, too.
-#[server(endpoint = "account/sign_out")]
+#[server(endpoint = "account/sign_out", output = Wire)]
 pub async fn sign_out() -> Result<(), AppError> {
     use crate::ports::{ports, set_cookie, with_status};
     let cookies = use_context::<http::request::Parts>()
@@ -55,7 +56,7 @@ pub async fn sign_out() -> Result<(), AppError> {
 }
 
 /// Sets the own password; every other browser is signed out.
-#[server(endpoint = "account/set_password", input = Json)]
+#[server(endpoint = "account/set_password", input = Wire, output = Wire)]
 pub async fn set_password(password: String) -> Result<(), AppError> {
     use crate::ports::{Origin, caller, ports, set_cookie, with_status};
     let origin = use_context::<Origin>().unwrap_or_default();

@@ -5,6 +5,7 @@ mod api_keys;
 mod catalog;
 mod home;
 mod runs;
+mod wire;
 
 pub use account::{
     SetPassword, SignIn, SignInByLink, SignOut, local_path, set_password, sign_in, sign_in_by_link, sign_out, who_am_i,
@@ -13,3 +14,4 @@ pub use api_keys::{CreateApiKey, create_api_key};
 pub use catalog::models;
 pub use home::{DismissChecklist, dismiss_checklist, load_overview};
 pub use runs::{run, runs};
+pub(crate) use wire::WireJson;

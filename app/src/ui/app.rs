@@ -8,18 +8,34 @@ use leptos_router::{
     path,
 };
 
+#[cfg(feature = "split")]
+use super::lazy;
+#[cfg(not(feature = "split"))]
+use super::pages::{
+    account::AccountPage,
+    home::HomePage,
+    test::{HistoryPage, TextConsolePage},
+};
 use super::{
     kit::{Toaster, provide_clock, provide_toasts},
     layout::{Frame, provide_frame},
     me::provide_me,
-    pages::{
-        account::AccountPage,
-        home::HomePage,
-        not_found::NotFoundPage,
-        sign_in::SignInPage,
-        test::{HistoryPage, TextConsolePage},
-    },
+    pages::{not_found::NotFoundPage, sign_in::SignInPage},
 };
+
+/// A screen by its name, from a file of its own where the build has such files.
+#[cfg(feature = "split")]
+macro_rules! screen {
+    ($page:ident) => {
+        leptos_router::Lazy::<lazy::$page>::new()
+    };
+}
+#[cfg(not(feature = "split"))]
+macro_rules! screen {
+    ($page:ident) => {
+        $page
+    };
+}
 
 #[component]
 pub fn App() -> impl IntoView {
@@ -41,10 +57,10 @@ pub fn App() -> impl IntoView {
             <Routes fallback=NotFoundPage>
                 <Route path=path!("/sign-in") view=SignInPage ssr=SsrMode::Async />
                 <ParentRoute path=path!("") view=Frame>
-                    <Route path=path!("/") view=HomePage ssr=SsrMode::Async />
-                    <Route path=path!("/test/text") view=TextConsolePage ssr=SsrMode::Async />
-                    <Route path=path!("/test/history") view=HistoryPage ssr=SsrMode::Async />
-                    <Route path=path!("/account") view=AccountPage ssr=SsrMode::Async />
+                    <Route path=path!("/") view=screen!(HomePage) ssr=SsrMode::Async />
+                    <Route path=path!("/test/text") view=screen!(TextConsolePage) ssr=SsrMode::Async />
+                    <Route path=path!("/test/history") view=screen!(HistoryPage) ssr=SsrMode::Async />
+                    <Route path=path!("/account") view=screen!(AccountPage) ssr=SsrMode::Async />
                 </ParentRoute>
             </Routes>
         </Router>

@@ -1,6 +1,6 @@
 //! Everything a person sees.
 //!
-//! * `shell`: the document. `app`: the whole route table. `nav`: the one registry of pages.
+//! * `shell`: the document. `app`: the whole route table. `lazy`: its screens in files of their own. `nav`: the one registry of pages.
 //! * `guard`, `me`, `prefs`: who is here, where the signed-out go, what a browser remembers.
 //! * `kit`: how things look and behave, without data. `layout`: the frame around every page. `pages`: the screens.
 //! * `live`: calls of the public API from the browser, and their streams.
@@ -9,6 +9,8 @@ mod app;
 mod guard;
 pub mod kit;
 pub mod layout;
+#[cfg(feature = "split")]
+mod lazy;
 pub mod live;
 pub mod me;
 pub mod nav;

@@ -1,0 +1,55 @@
+//! Screens whose code the browser loads when they are gone to, each from a file of its own. Only builds with the feature
+//! `split` have them: cargo-leptos cuts the files out when it is given `--split`, and without that no page would come alive.
+
+use leptos::prelude::*;
+use leptos_router::{LazyRoute, lazy_route};
+
+use super::pages::{account, home, test};
+
+pub struct HomePage;
+
+#[lazy_route]
+impl LazyRoute for HomePage {
+    fn data() -> Self {
+        Self
+    }
+    fn view(_screen: Self) -> AnyView {
+        view! { <home::HomePage /> }.into_any()
+    }
+}
+
+pub struct TextConsolePage;
+
+#[lazy_route]
+impl LazyRoute for TextConsolePage {
+    fn data() -> Self {
+        Self
+    }
+    fn view(_screen: Self) -> AnyView {
+        view! { <test::TextConsolePage /> }.into_any()
+    }
+}
+
+pub struct HistoryPage;
+
+#[lazy_route]
+impl LazyRoute for HistoryPage {
+    fn data() -> Self {
+        Self
+    }
+    fn view(_screen: Self) -> AnyView {
+        view! { <test::HistoryPage /> }.into_any()
+    }
+}
+
+pub struct AccountPage;
+
+#[lazy_route]
+impl LazyRoute for AccountPage {
+    fn data() -> Self {
+        Self
+    }
+    fn view(_screen: Self) -> AnyView {
+        view! { <account::AccountPage /> }.into_any()
+    }
+}
