@@ -1,5 +1,7 @@
 //! Screens whose code the browser loads when they are gone to, each from a file of its own. Only builds with the feature
 //! `split` have them: cargo-leptos cuts the files out when it is given `--split`, and without that no page would come alive.
+//!
+//! The sign-in page is not among them: with it the tool leaves the static data of all screens in the main file.
 
 use leptos::prelude::*;
 use leptos_router::{LazyRoute, lazy_route};

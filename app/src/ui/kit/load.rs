@@ -22,10 +22,6 @@ where
     T: Clone + Serialize + DeserializeOwned + Send + Sync + 'static,
     V: IntoView + 'static,
 {
-    let waiting = move || match &skeleton {
-        Some(skeleton) => skeleton.run(),
-        None => view! { <Skeleton /> }.into_any(),
-    };
     let draw = move || {
         let view = view.clone();
         Suspend::new(async move {
@@ -36,11 +32,23 @@ where
                     shown.set(answer);
                 }
             });
-            move || match shown.get() {
-                Ok(value) => view(value).into_any(),
-                Err(error) => view! { <ErrorCard error retry=move || resource.refetch() /> }.into_any(),
+            view! {
+                {move || match shown.get() {
+                    Ok(value) => view(value).into_any(),
+                    Err(error) => view! { <ErrorCard error retry=move || resource.refetch() /> }.into_any(),
+                }}
             }
+            .into_any()
         })
     };
-    view! { <Transition fallback=waiting>{draw}</Transition> }
+    boundary(skeleton, Box::new(draw))
+}
+
+/// The part that does not depend on what is loaded, so that the browser's half holds it once.
+fn boundary(skeleton: Option<ViewFn>, draw: Box<dyn FnMut() -> Suspend<AnyView> + Send>) -> AnyView {
+    let waiting = move || match &skeleton {
+        Some(skeleton) => skeleton.run(),
+        None => view! { <Skeleton /> }.into_any(),
+    };
+    view! { <Transition fallback=waiting>{draw}</Transition> }.into_any()
 }

@@ -36,7 +36,7 @@ fn DrawerList(open: RwSignal<bool>) -> impl IntoView {
         let filter = filter.clone();
         move |()| api::runs(filter.clone())
     });
-    let link = |run: &RunSummary| format!("/test/text?run={}", run.request_id);
+    let link = Callback::new(|run: String| format!("/test/text?run={run}"));
     let list = move |page| view! { <RunList page filter=filter.clone() link on_open=move |()| open.set(false) /> };
     view! {
         <Load resource=first view=list />
@@ -99,7 +99,7 @@ pub fn HistoryPage() -> impl IntoView {
     let list = Resource::new_blocking(move || asked.get().filter(), api::runs);
     let chosen = Memo::new(move |_| asked.with(|asked| asked.run.clone()));
     let link = move |changes: &[(&'static str, Option<&str>)]| query.with(|query| address(query, changes));
-    let row = move |run: &RunSummary| query.with_untracked(|query| address(query, &[("run", Some(&run.request_id))]));
+    let row = Callback::new(move |run: String| query.with_untracked(|query| address(query, &[("run", Some(&run))])));
     let more = Callback::new(move |cursor: String| {
         query.with_untracked(|query| address(query, &[("after", Some(&cursor)), ("run", None)]))
     });
@@ -210,21 +210,19 @@ fn Choice(
     }
 }
 
-/// A page of calls and, on demand, the following ones. `more` is where the following page stands by itself.
+/// A page of calls and, on demand, the following ones. `link` is where a call is shown, by its id; `more` is where the
+/// following page stands by itself.
 #[component]
-fn RunList<L>(
+fn RunList(
     page: types::Page<RunSummary>,
     filter: RunFilter,
-    link: L,
+    link: Callback<String, String>,
     #[prop(optional, into)] more: Option<Callback<String, String>>,
     #[prop(optional, into)] on_open: Option<Callback<()>>,
     /// The one that is open.
     #[prop(optional, into)]
     current: Signal<Option<String>>,
-) -> impl IntoView
-where
-    L: Fn(&RunSummary) -> String + Copy + Send + Sync + 'static,
-{
+) -> impl IntoView {
     let toasts = use_toasts();
     let next = RwSignal::new(page.next);
     let items = RwSignal::new(page.items);
@@ -261,7 +259,7 @@ where
         }}
         <ul class="flex flex-col" aria-label="Calls">
             <For each=move || items.get() key=|run| run.request_id.clone() let:run>
-                <RunRow href=link(&run) run on_open current />
+                <RunRow href=link.run(run.request_id.clone()) run on_open current />
             </For>
         </ul>
         {move || {
