@@ -6,13 +6,10 @@ use std::{
 };
 
 use app::types::Role;
-use regex::Regex;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use super::snapshot::{
-    ApiKey, Classification, Instance, Level, Model, Organization, Provider, RateLimit, Route, Snapshot, User,
-};
+use super::snapshot::{ApiKey, Instance, Level, Model, Organization, Provider, RateLimit, Route, Snapshot, User};
 use crate::{
     providers::{self, Auth, Secret},
     services::vault::{self, Vault},
@@ -21,7 +18,7 @@ use crate::{
         Configuration,
         models::ModelRow,
         providers::ProviderRow,
-        rules::{ClassificationRow, RateLimitRow, RoutingRuleRow},
+        rules::{RateLimitRow, RoutingRuleRow},
     },
 };
 
@@ -144,7 +141,6 @@ pub fn snapshot(rows: Configuration, environment: &Environment) -> Snapshot {
             .filter(|row| row.is_active)
             .map(|row| rate_limit(row, &provider_aliases))
             .collect(),
-        classifications: rows.classifications.into_iter().filter_map(classification).collect(),
         routes: rows.routing_rules.into_iter().filter(|row| row.is_active).map(route).collect(),
         settings: rows.settings.into_iter().map(|row| (row.key, row.value)).collect(),
         provider_aliases,
@@ -247,26 +243,6 @@ fn route(row: RoutingRuleRow) -> Route {
         model: row.model,
         weight: row.weight.try_into().unwrap_or(0),
         is_default: row.is_default,
-    }
-}
-
-fn classification(row: ClassificationRow) -> Option<Classification> {
-    if !row.is_active {
-        return None;
-    }
-    let pattern = match row.pattern_type.as_str() {
-        "keyword" => format!(r"\b(?:{})\b", row.pattern),
-        "regex" => row.pattern.clone(),
-        _ => return None,
-    };
-    match Regex::new(&pattern) {
-        Ok(pattern) => {
-            Some(Classification { pattern, task_type: row.task_type, confidence_boost: row.confidence_boost })
-        }
-        Err(error) => {
-            tracing::error!(%error, pattern = row.pattern, "classification left out");
-            None
-        }
     }
 }
 

@@ -12,8 +12,7 @@ use arc_swap::ArcSwap;
 
 pub use build::Environment;
 pub use snapshot::{
-    ApiKey, Classification, Instance, Level, Model, Organization, PromptTemplate, Provider, RateLimit, Route, Snapshot,
-    User,
+    ApiKey, Instance, Level, Model, Organization, PromptTemplate, Provider, RateLimit, Route, Snapshot, User,
 };
 
 use crate::{

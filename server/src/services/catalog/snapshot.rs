@@ -32,7 +32,6 @@ pub struct Snapshot {
     pub models: HashMap<String, Arc<Model>>,
     pub aliases: HashMap<String, String>,
     pub limits: Vec<RateLimit>,
-    pub classifications: Vec<Classification>,
     pub routes: Vec<Route>,
     /// Free settings by key.
     pub settings: HashMap<String, Value>,
@@ -179,13 +178,6 @@ pub struct RateLimit {
     pub requests_per_minute: u32,
     pub tokens_per_minute: Option<u64>,
     pub concurrent_requests: u32,
-}
-
-/// A pattern that speaks for a type of task.
-pub struct Classification {
-    pub pattern: regex::Regex,
-    pub task_type: String,
-    pub confidence_boost: f64,
 }
 
 /// Where a type of task goes.
