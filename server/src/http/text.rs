@@ -115,7 +115,11 @@ async fn prepare(
         }
     };
     let named = request.instance_id.take().filter(|name| !name.trim().is_empty());
-    let mut caller = auth::caller(state, &parts, named.as_deref()).await?;
+    let mut caller = if named.is_some() || auth::instance_header(&parts.headers).is_some() {
+        auth::caller(state, &parts, named.as_deref()).await?
+    } else {
+        caller
+    };
     if let Some(project) = request.project_id.take() {
         let snapshot = state.catalog.snapshot();
         if snapshot.projects.get(&project).is_some_and(|instance| *instance == caller.instance.id) {
