@@ -32,7 +32,14 @@ const MAX_PAGE: u32 = 200;
 /// All ports on one state.
 pub fn ports(state: &AppState) -> Ports {
     let pages = Arc::new(Pages { state: state.clone() });
-    Ports { account: pages.clone(), catalog: pages.clone(), home: pages.clone(), runs: pages.clone(), api_keys: pages }
+    Ports {
+        account: pages.clone(),
+        catalog: pages.clone(),
+        home: pages.clone(),
+        runs: pages.clone(),
+        api_keys: pages.clone(),
+        things: pages,
+    }
 }
 
 struct Pages {
@@ -438,5 +445,39 @@ fn summary(row: RequestLogRow) -> RunSummary {
         first_token_us: row.first_token_us,
         error_source: row.error_source,
         error_message: row.error_message,
+    }
+}
+
+#[async_trait]
+impl ports::Things for Pages {
+    async fn list(
+        &self,
+        caller: &Caller,
+        _: &str,
+        _: app::types::config::ThingFilter,
+    ) -> Result<app::types::config::ThingPage, AppError> {
+        Err(AppError::Internal { request_id: caller.request_id.clone() })
+    }
+    async fn get(&self, caller: &Caller, _: &str, _: &str) -> Result<app::types::config::ThingRow, AppError> {
+        Err(AppError::Internal { request_id: caller.request_id.clone() })
+    }
+    async fn save(
+        &self,
+        caller: &Caller,
+        _: &str,
+        _: Option<String>,
+        _: Option<String>,
+        _: serde_json::Map<String, serde_json::Value>,
+    ) -> Result<app::types::config::ThingRow, AppError> {
+        Err(AppError::Internal { request_id: caller.request_id.clone() })
+    }
+    async fn dependants(&self, caller: &Caller, _: &str, _: &str) -> Result<app::types::config::Dependants, AppError> {
+        Err(AppError::Internal { request_id: caller.request_id.clone() })
+    }
+    async fn delete(&self, caller: &Caller, _: &str, _: &[String]) -> Result<(), AppError> {
+        Err(AppError::Internal { request_id: caller.request_id.clone() })
+    }
+    async fn restore(&self, caller: &Caller, _: &str, _: &[String]) -> Result<(), AppError> {
+        Err(AppError::Internal { request_id: caller.request_id.clone() })
     }
 }
