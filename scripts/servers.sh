@@ -70,7 +70,7 @@ raise_limits() {
     version=$(sqlite3 "$RUN/$1/data/electrons.db" "
         PRAGMA busy_timeout = 5000;
         BEGIN IMMEDIATE;
-        UPDATE rate_limits SET requests_per_minute = 1000000000, tokens_per_minute = 1000000000000, concurrent_requests = 100000;
+        UPDATE limits SET requests_per_minute = 1000000000, tokens_per_minute = 1000000000000, concurrent_requests = 100000;
         UPDATE model_configs SET rate_limits = json('{\"rpm\": 1000000000, \"tpm\": 1000000000000}');
         UPDATE instances SET config = json_set(config, '\$.rate_limits.openai',
             json('{\"rpm\": 1000000000, \"tpm\": 1000000000000}'));

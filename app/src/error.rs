@@ -3,10 +3,10 @@
 use leptos::server_fn::{error::FromServerFnError, error::ServerFnErrorErr};
 use serde::{Deserialize, Serialize};
 
-use crate::api::WireJson;
+use crate::{api::WireJson, types::config::ThingRow};
 
 /// Why a server function did not answer. The texts are for people; nothing secret is ever in them.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum AppError {
     /// Not signed in, or the session ended.
     Unauthorized,
@@ -21,6 +21,14 @@ pub enum AppError {
     Invalid {
         field: String,
         message: String,
+    },
+    /// Several fields that have to be changed: (field, message).
+    Fields {
+        errors: Vec<(String, String)>,
+    },
+    /// Somebody else changed it meanwhile; `current` is what it is now.
+    Stale {
+        current: Box<ThingRow>,
     },
     /// Too many attempts; try again after so many seconds.
     TooMany {
@@ -47,7 +55,8 @@ impl AppError {
             Self::Unauthorized => 401,
             Self::Forbidden { .. } => 403,
             Self::NotFound { .. } => 404,
-            Self::Invalid { .. } => 422,
+            Self::Invalid { .. } | Self::Fields { .. } => 422,
+            Self::Stale { .. } => 412,
             Self::TooMany { .. } => 429,
             Self::Unavailable { .. } => 503,
             Self::Internal { .. } | Self::Transport { .. } => 500,
@@ -62,6 +71,8 @@ impl std::fmt::Display for AppError {
             Self::Forbidden { message } | Self::Invalid { message, .. } | Self::Unavailable { message } => {
                 f.write_str(message)
             }
+            Self::Fields { errors } => f.write_str(errors.first().map_or("", |(_, message)| message)),
+            Self::Stale { .. } => f.write_str("Somebody else changed this meanwhile."),
             Self::NotFound { what } => write!(f, "{what} was not found."),
             Self::TooMany { retry_after_s } => write!(f, "Too many attempts. Try again in {retry_after_s} s."),
             Self::Internal { .. } => f.write_str("Something went wrong on the server."),

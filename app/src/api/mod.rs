@@ -5,6 +5,7 @@ mod api_keys;
 mod catalog;
 mod home;
 mod runs;
+mod things;
 mod wire;
 
 pub use account::{
@@ -14,4 +15,5 @@ pub use api_keys::{CreateApiKey, create_api_key};
 pub use catalog::models;
 pub use home::{DismissChecklist, dismiss_checklist, load_overview};
 pub use runs::{run, runs};
+pub use things::{delete_things, restore_things, save_thing, thing_by_id, thing_dependants, things};
 pub(crate) use wire::WireJson;

@@ -5,10 +5,14 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use leptos::prelude::use_context;
+use serde_json::{Map, Value};
 
 use crate::{
     error::AppError,
-    types::{Me, ModelCard, NewApiKey, Overview, Page, RunDetail, RunFilter, RunSummary},
+    types::{
+        Me, ModelCard, NewApiKey, Overview, Page, RunDetail, RunFilter, RunSummary,
+        config::{Dependants, ThingFilter, ThingPage, ThingRow},
+    },
 };
 
 /// The signed-in person behind a request, proven by the session cookie.
@@ -20,6 +24,7 @@ pub struct Caller {
     pub instance_id: String,
     /// Id of the request, for errors.
     pub request_id: String,
+    pub origin: Origin,
 }
 
 /// Where a request comes from, for rate limits and the session list.
@@ -68,6 +73,25 @@ pub trait ApiKeys: Send + Sync {
     async fn create(&self, caller: &Caller, name: &str) -> Result<NewApiKey, AppError>;
 }
 
+/// Things that are configured; `kind` is one of `types::config::THINGS`.
+#[async_trait]
+pub trait Things: Send + Sync {
+    async fn list(&self, caller: &Caller, kind: &str, filter: ThingFilter) -> Result<ThingPage, AppError>;
+    async fn get(&self, caller: &Caller, kind: &str, id: &str) -> Result<ThingRow, AppError>;
+    /// Makes a thing, or changes the given fields of one. `Stale` when it is no longer what `etag` says.
+    async fn save(
+        &self,
+        caller: &Caller,
+        kind: &str,
+        id: Option<String>,
+        etag: Option<String>,
+        fields: Map<String, Value>,
+    ) -> Result<ThingRow, AppError>;
+    async fn dependants(&self, caller: &Caller, kind: &str, id: &str) -> Result<Dependants, AppError>;
+    async fn delete(&self, caller: &Caller, kind: &str, ids: &[String]) -> Result<(), AppError>;
+    async fn restore(&self, caller: &Caller, kind: &str, ids: &[String]) -> Result<(), AppError>;
+}
+
 /// All ports of a request.
 #[derive(Clone)]
 pub struct Ports {
@@ -76,6 +100,7 @@ pub struct Ports {
     pub home: Arc<dyn Home>,
     pub runs: Arc<dyn Runs>,
     pub api_keys: Arc<dyn ApiKeys>,
+    pub things: Arc<dyn Things>,
 }
 
 /// The ports of this request.

@@ -1,6 +1,7 @@
 //! Wire types between the pages and the server. Times are microseconds since 1970 UTC, money is micro-dollars.
 
 mod api_key;
+pub mod config;
 mod me;
 mod model;
 mod overview;

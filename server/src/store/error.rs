@@ -8,6 +8,9 @@ pub enum StoreError {
     /// No live row has this id.
     #[error("not found")]
     NotFound,
+    /// Somebody else changed the row meanwhile.
+    #[error("changed meanwhile")]
+    Stale,
     /// A unique value is taken; `what` is `table.column` (`users.email`), or the table when its own id is taken.
     #[error("{what} is already taken")]
     Conflict { what: String },
@@ -91,7 +94,8 @@ const PRIMARY: &[(&str, &str)] = &[
     ("model_configs", "config_id"),
     ("model_aliases", "alias"),
     ("settings", "key"),
-    ("rate_limits", "id"),
+    ("limits", "id"),
+    ("dev_credentials", "org_id"),
     ("prompts", "id"),
     ("task_classifications", "id"),
     ("provider_routing_rules", "id"),

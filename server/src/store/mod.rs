@@ -107,9 +107,11 @@ macro_rules! snapshot {
 
 pub mod access;
 pub mod api_keys;
+pub mod audit;
 pub mod configuration;
 pub mod error;
 pub mod instances;
+pub mod limits;
 pub mod lock;
 pub mod models;
 pub mod organizations;
@@ -124,6 +126,7 @@ pub mod settings;
 pub mod sql;
 #[cfg(test)]
 pub mod testing;
+pub mod things;
 pub mod users;
 
 pub use configuration::Configuration;

@@ -1,22 +1,6 @@
-//! What classifies, routes and limits work: three small tables that people edit.
+//! What classifies and routes work: two small tables that people edit.
 
 use super::{Db, StoreError, found};
-
-/// A row of `rate_limits`: what a provider, or one of its models (`model`), may be asked per instance.
-#[derive(Debug, Clone, PartialEq, sqlx::FromRow)]
-pub struct RateLimitRow {
-    pub id: String,
-    pub provider: String,
-    pub model: Option<String>,
-    pub requests_per_minute: i64,
-    pub tokens_per_minute: Option<i64>,
-    pub concurrent_requests: i64,
-    pub burst_limit: Option<i64>,
-    pub cooldown_seconds: i64,
-    pub is_active: bool,
-    pub created_us: i64,
-    pub updated_us: i64,
-}
 
 /// A row of `task_classifications`.
 #[derive(Debug, Clone, PartialEq, sqlx::FromRow)]
@@ -51,36 +35,6 @@ pub struct RoutingRuleRow {
     pub updated_us: i64,
 }
 
-macro_rules! rate_limit_columns {
-    () => {
-        "id, provider, model, requests_per_minute, tokens_per_minute, concurrent_requests, burst_limit,
-         cooldown_seconds, is_active, created_us, updated_us"
-    };
-}
-
-/// Inserts a row inside a transaction.
-macro_rules! insert_rate_limit {
-    ($t:expr, $row:expr) => {
-        bind!(sqlx::query($crate::store::rules::INSERT_RATE_LIMIT), $row;
-              id, provider, model, requests_per_minute, tokens_per_minute, concurrent_requests, burst_limit,
-              cooldown_seconds, is_active, created_us, updated_us)
-            .execute(&mut *$t).await?
-    };
-}
-pub(super) use insert_rate_limit;
-
-pub(super) const ALL_RATE_LIMITS: &str = concat!("SELECT ", rate_limit_columns!(), " FROM rate_limits");
-pub(super) const INSERT_RATE_LIMIT: &str = concat!(
-    "INSERT INTO rate_limits (",
-    rate_limit_columns!(),
-    ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)"
-);
-const UPDATE_RATE_LIMIT: &str =
-    "UPDATE rate_limits SET provider = $2, model = $3, requests_per_minute = $4, tokens_per_minute = $5,
-     concurrent_requests = $6, burst_limit = $7, cooldown_seconds = $8, is_active = $9, updated_us = $10
-     WHERE id = $1";
-const DELETE_RATE_LIMIT: &str = "DELETE FROM rate_limits WHERE id = $1";
-
 macro_rules! classification_columns {
     () => {
         "id, pattern, pattern_type, task_type, confidence_boost, priority, is_active, created_us"
@@ -98,11 +52,11 @@ macro_rules! insert_classification {
 pub(super) use insert_classification;
 
 pub(super) const ALL_CLASSIFICATIONS: &str =
-    concat!("SELECT ", classification_columns!(), " FROM task_classifications");
+    concat!("SELECT ", classification_columns!(), " FROM task_classifications WHERE deleted_us IS NULL");
 pub(super) const INSERT_CLASSIFICATION: &str = concat!(
     "INSERT INTO task_classifications (",
     classification_columns!(),
-    ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8)"
+    ", updated_us) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $8)"
 );
 const UPDATE_CLASSIFICATION: &str =
     "UPDATE task_classifications SET pattern = $2, pattern_type = $3, task_type = $4, confidence_boost =
@@ -127,7 +81,8 @@ macro_rules! insert_routing_rule {
 }
 pub(super) use insert_routing_rule;
 
-pub(super) const ALL_ROUTING_RULES: &str = concat!("SELECT ", routing_rule_columns!(), " FROM provider_routing_rules");
+pub(super) const ALL_ROUTING_RULES: &str =
+    concat!("SELECT ", routing_rule_columns!(), " FROM provider_routing_rules WHERE deleted_us IS NULL");
 pub(super) const INSERT_ROUTING_RULE: &str = concat!(
     "INSERT INTO provider_routing_rules (",
     routing_rule_columns!(),
@@ -138,42 +93,6 @@ const UPDATE_ROUTING_RULE: &str =
      $6, cost_tier = $7, quality_tier = $8, is_default = $9, is_active = $10, updated_us = $11 WHERE id =
      $1";
 const DELETE_ROUTING_RULE: &str = "DELETE FROM provider_routing_rules WHERE id = $1";
-
-impl Db {
-    /// Every rate limit, oldest first.
-    pub async fn list_rate_limits(&self) -> Result<Vec<RateLimitRow>, StoreError> {
-        let mut rows: Vec<RateLimitRow> = db!(self, |c| sqlx::query_as(ALL_RATE_LIMITS).fetch_all(c).await)?;
-        rows.sort_by(|a, b| (a.created_us, &a.id).cmp(&(b.created_us, &b.id)));
-        Ok(rows)
-    }
-
-    /// Adds a rate limit. A taken pair of provider and model is `Conflict { what: "rate_limits.model" }`.
-    pub async fn insert_rate_limit(&self, row: &RateLimitRow) -> Result<(), StoreError> {
-        change!(self, row.created_us, |t| {
-            insert_rate_limit!(t, row);
-        });
-        Ok(())
-    }
-
-    /// Writes every column of a rate limit but id and creation.
-    pub async fn update_rate_limit(&self, row: &RateLimitRow) -> Result<(), StoreError> {
-        change!(self, row.updated_us, |t| {
-            let update = bind!(sqlx::query(UPDATE_RATE_LIMIT), row;
-                id, provider, model, requests_per_minute, tokens_per_minute, concurrent_requests, burst_limit,
-                cooldown_seconds, is_active, updated_us);
-            found(update.execute(&mut *t).await?.rows_affected())?;
-        });
-        Ok(())
-    }
-
-    /// Removes a rate limit for good.
-    pub async fn delete_rate_limit(&self, id: &str, now_us: i64) -> Result<(), StoreError> {
-        change!(self, now_us, |t| {
-            found(sqlx::query(DELETE_RATE_LIMIT).bind(id).execute(&mut *t).await?.rows_affected())?;
-        });
-        Ok(())
-    }
-}
 
 impl Db {
     /// Every classification, oldest first.

@@ -6,12 +6,13 @@ use serde_json::Value;
 use super::{
     Db, StoreError,
     instances::{self, InstanceRow},
+    limits::{self, LimitRow},
     models::{self, AliasRow, ModelRow},
     organizations::{self, OrganizationRow},
     projects::{self, ProjectRow},
     prompts::{self, PromptRow},
     providers::{self, ProviderRow},
-    rules::{self, ClassificationRow, RateLimitRow, RoutingRuleRow},
+    rules::{self, ClassificationRow, RoutingRuleRow},
     settings,
 };
 
@@ -32,7 +33,7 @@ pub struct SeedRows {
     pub instances: Vec<InstanceRow>,
     pub projects: Vec<ProjectRow>,
     pub catalogue: CatalogueRows,
-    pub rate_limits: Vec<RateLimitRow>,
+    pub limits: Vec<LimitRow>,
     pub classifications: Vec<ClassificationRow>,
     pub routing_rules: Vec<RoutingRuleRow>,
     pub prompts: Vec<PromptRow>,
@@ -78,8 +79,8 @@ impl Db {
                     projects::insert!(t, row);
                 }
                 add_catalogue!(t, &rows.catalogue, now_us);
-                for row in &rows.rate_limits {
-                    rules::insert_rate_limit!(t, row);
+                for row in &rows.limits {
+                    limits::insert!(t, row);
                 }
                 for row in &rows.classifications {
                     rules::insert_classification!(t, row);

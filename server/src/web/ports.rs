@@ -1,5 +1,7 @@
 //! The ports of the pages, implemented on the services.
 
+mod things;
+
 use std::sync::Arc;
 
 use app::{
@@ -32,7 +34,14 @@ const MAX_PAGE: u32 = 200;
 /// All ports on one state.
 pub fn ports(state: &AppState) -> Ports {
     let pages = Arc::new(Pages { state: state.clone() });
-    Ports { account: pages.clone(), catalog: pages.clone(), home: pages.clone(), runs: pages.clone(), api_keys: pages }
+    Ports {
+        account: pages.clone(),
+        catalog: pages.clone(),
+        home: pages.clone(),
+        runs: pages.clone(),
+        api_keys: pages,
+        things: Arc::new(things::Things { state: state.clone() }),
+    }
 }
 
 struct Pages {

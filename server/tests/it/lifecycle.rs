@@ -196,8 +196,8 @@ async fn a_second_start_changes_nothing_a_person_edited(database: Database) {
     let mut instance = app.db.instance("development").await.unwrap().unwrap();
     (instance.name, instance.store_contents) = ("Lab".into(), false);
     app.db.update_instance(&instance).await.unwrap();
-    let limits = app.db.list_rate_limits().await.unwrap();
-    app.db.delete_rate_limit(&limits[0].id, now).await.unwrap();
+    let limits = app.db.list_limits().await.unwrap();
+    app.db.delete_limit(&limits[0].id, now).await.unwrap();
     let mut rule = app.db.list_routing_rules().await.unwrap().remove(0);
     rule.weight = 7;
     app.db.update_routing_rule(&rule).await.unwrap();
@@ -220,7 +220,7 @@ async fn a_second_start_changes_nothing_a_person_edited(database: Database) {
         rows
     };
     let lines = |configuration: &server::store::Configuration| {
-        let rows = configuration.rate_limits.iter().map(|row| format!("{row:?}"));
+        let rows = configuration.limits.iter().map(|row| format!("{row:?}"));
         sorted(rows.chain(configuration.routing_rules.iter().map(|row| format!("{row:?}"))).collect())
     };
     assert_eq!(lines(&after), lines(&before));

@@ -2,7 +2,7 @@
 
 use futures::future::join_all;
 use serde_json::json;
-use server::{clock::Clock, store::rules::RateLimitRow};
+use server::{clock::Clock, store::limits::LimitRow};
 
 use crate::support::{Answer, Database, Place, Raw, TestApp, answer, eventually, hello, on_both};
 
@@ -18,9 +18,9 @@ on_both!(
 );
 
 /// The provider's limits as a test wants them; no others.
-async fn limit(app: &TestApp, provider: &str, change: impl FnOnce(&mut RateLimitRow)) {
-    for row in app.db.list_rate_limits().await.unwrap() {
-        app.db.delete_rate_limit(&row.id, app.now_us()).await.unwrap();
+async fn limit(app: &TestApp, provider: &str, change: impl FnOnce(&mut LimitRow)) {
+    for row in app.db.list_limits().await.unwrap() {
+        app.db.delete_limit(&row.id, app.now_us()).await.unwrap();
     }
     for id in ["development", "production"] {
         let mut instance = app.db.instance(id).await.unwrap().unwrap();
@@ -30,22 +30,21 @@ async fn limit(app: &TestApp, provider: &str, change: impl FnOnce(&mut RateLimit
     add_limit(app, "only", provider, change).await;
 }
 
-async fn add_limit(app: &TestApp, id: &str, provider: &str, change: impl FnOnce(&mut RateLimitRow)) {
-    let mut row = RateLimitRow {
+async fn add_limit(app: &TestApp, id: &str, provider: &str, change: impl FnOnce(&mut LimitRow)) {
+    let mut row = LimitRow {
         id: id.into(),
-        provider: provider.into(),
-        model: None,
-        requests_per_minute: 1_000_000,
-        tokens_per_minute: None,
-        concurrent_requests: 1_000_000,
-        burst_limit: None,
+        provider: Some(provider.into()),
+        requests_per_minute: Some(1_000_000),
+        concurrent_requests: Some(1_000_000),
         cooldown_seconds: 60,
+        warn_percent: 80,
         is_active: true,
         created_us: app.now_us(),
         updated_us: app.now_us(),
+        ..LimitRow::default()
     };
     change(&mut row);
-    app.db.insert_rate_limit(&row).await.unwrap();
+    app.db.insert_limit(&row).await.unwrap();
     app.reload().await;
 }
 
@@ -66,7 +65,7 @@ async fn at_once(app: &TestApp, key: &str, model: &str, calls: usize) -> (Vec<An
 
 async fn requests_per_minute_hold_exactly(database: Database) {
     let (app, _) = still(&database).await;
-    limit(&app, "openai", |row| row.requests_per_minute = 7).await;
+    limit(&app, "openai", |row| row.requests_per_minute = Some(7)).await;
     let (passed, refused) = at_once(&app, &app.api_key, "gpt-4o-mini", 30).await;
     assert_eq!((passed.len(), refused.len()), (7, 23));
     let mut left: Vec<u64> =
@@ -101,7 +100,7 @@ async fn requests_per_minute_hold_exactly(database: Database) {
 
 async fn each_instance_has_its_own(database: Database) {
     let (app, _) = still(&database).await;
-    limit(&app, "openai", |row| row.requests_per_minute = 3).await;
+    limit(&app, "openai", |row| row.requests_per_minute = Some(3)).await;
     let (other, _) = app
         .key(|key| {
             key.instance_id = "production".into();
@@ -136,7 +135,7 @@ async fn tokens_per_minute_hold(database: Database) {
 
 async fn running_calls_hold(database: Database) {
     let (app, _) = still(&database).await;
-    limit(&app, "openai", |row| row.concurrent_requests = 2).await;
+    limit(&app, "openai", |row| row.concurrent_requests = Some(2)).await;
     let mut slow = hello("gpt-4o-mini@silent:20000");
     slow["stream"] = json!(true);
     let first = Raw::chat(&app, &slow).await;
@@ -160,9 +159,11 @@ async fn running_calls_hold(database: Database) {
 
 async fn the_strictest_of_all_limits_wins(database: Database) {
     let (app, _) = still(&database).await;
-    limit(&app, "openai", |row| row.requests_per_minute = 9).await;
-    add_limit(&app, "of_model", "openai", |row| (row.model, row.requests_per_minute) = (Some("gpt-4o".into()), 4))
-        .await;
+    limit(&app, "openai", |row| row.requests_per_minute = Some(9)).await;
+    add_limit(&app, "of_model", "openai", |row| {
+        (row.model, row.requests_per_minute) = (Some("gpt-4o".into()), Some(4))
+    })
+    .await;
     assert_eq!(at_once(&app, &app.api_key, "gpt-4o", 8).await.0.len(), 4);
     // The calls of the model counted for the provider, the refused ones did not.
     let (passed, refused) = at_once(&app, &app.api_key, "gpt-4o-mini", 8).await;
@@ -192,7 +193,7 @@ async fn the_strictest_of_all_limits_wins(database: Database) {
 
 async fn the_window_rolls_on(database: Database) {
     let (app, clock) = still(&database).await;
-    limit(&app, "openai", |row| row.requests_per_minute = 2).await;
+    limit(&app, "openai", |row| row.requests_per_minute = Some(2)).await;
     app.chat(&hello("gpt-4o-mini")).await.ok();
     clock.advance_us(20_000_000);
     app.chat(&hello("gpt-4o-mini")).await.ok();
@@ -207,7 +208,7 @@ async fn the_window_rolls_on(database: Database) {
 
 async fn a_refused_call_uses_nothing_up(database: Database) {
     let (app, clock) = still(&database).await;
-    limit(&app, "openai", |row| row.requests_per_minute = 1).await;
+    limit(&app, "openai", |row| row.requests_per_minute = Some(1)).await;
     app.chat(&hello("gpt-4o-mini")).await.ok();
     for _ in 0..5 {
         clock.advance_us(10_000_000);
@@ -225,7 +226,7 @@ async fn a_refused_call_uses_nothing_up(database: Database) {
 
 async fn other_names_of_a_provider_count_as_one(database: Database) {
     let (app, _) = still(&database).await;
-    limit(&app, "gemini", |row| row.requests_per_minute = 2).await;
+    limit(&app, "gemini", |row| row.requests_per_minute = Some(2)).await;
     let request = |model: &str| answer(app.post("/v1/chat/completions", &hello(model)));
     let all: Vec<Answer> = join_all(
         ["gemini/gemini-2.5-flash", "google/gemini-2.5-flash", "gemini-2.5-flash", "google:gemini-2.5-flash"]

@@ -146,8 +146,8 @@ fn next<S: Strategy>(strategy: &S, runner: &mut TestRunner) -> S::Value {
 /// A server that lets everything through.
 async fn open(database: &Database) -> TestApp {
     let app = TestApp::with(database, |settings| settings.gateway.max_attempts = 1).await;
-    for row in app.db.list_rate_limits().await.unwrap() {
-        app.db.delete_rate_limit(&row.id, app.now_us()).await.unwrap();
+    for row in app.db.list_limits().await.unwrap() {
+        app.db.delete_limit(&row.id, app.now_us()).await.unwrap();
     }
     let mut instance = app.db.instance("development").await.unwrap().unwrap();
     instance.config = json!({});

@@ -19,7 +19,10 @@ fn words(error: &AppError) -> Words {
             ("You may not see this", "Ask an admin of your organization for access.", Glyph::Lock)
         }
         AppError::NotFound { .. } => ("Not found", "It may have been deleted, or the link is wrong.", Glyph::Search),
-        AppError::Invalid { .. } => ("Something has to be changed", "Change it and try again.", Glyph::Edit),
+        AppError::Invalid { .. } | AppError::Fields { .. } => {
+            ("Something has to be changed", "Change it and try again.", Glyph::Edit)
+        }
+        AppError::Stale { .. } => ("Changed meanwhile", "Look at the newer state and try again.", Glyph::Edit),
         AppError::TooMany { .. } => ("Too many attempts", "Wait a little and try again.", Glyph::Clock),
         AppError::Unavailable { .. } => ("Temporarily not available", "Try again in a moment.", Glyph::Plug),
         AppError::Internal { .. } => (

@@ -14,12 +14,7 @@ use crate::{
     providers::{self, Auth, Secret},
     services::vault::{self, Vault},
     settings::ProviderOverride,
-    store::{
-        Configuration,
-        models::ModelRow,
-        providers::ProviderRow,
-        rules::{RateLimitRow, RoutingRuleRow},
-    },
+    store::{Configuration, limits::LimitRow, models::ModelRow, providers::ProviderRow, rules::RoutingRuleRow},
 };
 
 /// What the process adds to the rows.
@@ -111,6 +106,7 @@ pub fn snapshot(rows: Configuration, environment: &Environment) -> Snapshot {
                     user_id: row.user_id,
                     project_id: row.project_id,
                     name: row.name,
+                    scopes: Some(row.scopes).filter(|scopes| !scopes.is_empty()).map(Into::into),
                     allowed_models: row.allowed_models.map(|models| models.into_iter().collect()),
                     expires_us: row.expires_us,
                     created_us: row.created_us,
@@ -136,10 +132,10 @@ pub fn snapshot(rows: Configuration, environment: &Environment) -> Snapshot {
             .collect(),
         aliases: rows.aliases.into_iter().map(|row| (row.alias, row.model_id)).collect(),
         limits: rows
-            .rate_limits
+            .limits
             .into_iter()
             .filter(|row| row.is_active)
-            .map(|row| rate_limit(row, &provider_aliases))
+            .filter_map(|row| rate_limit(row, &provider_aliases))
             .collect(),
         routes: rows.routing_rules.into_iter().filter(|row| row.is_active).map(route).collect(),
         settings: rows.settings.into_iter().map(|row| (row.key, row.value)).collect(),
@@ -225,14 +221,15 @@ fn model(row: ModelRow, provider: Arc<Provider>) -> Model {
     }
 }
 
-fn rate_limit(row: RateLimitRow, aliases: &HashMap<String, String>) -> RateLimit {
-    RateLimit {
-        provider: aliases.get(&row.provider).cloned().unwrap_or(row.provider),
+fn rate_limit(row: LimitRow, aliases: &HashMap<String, String>) -> Option<RateLimit> {
+    let provider = row.provider?;
+    Some(RateLimit {
+        provider: aliases.get(&provider).cloned().unwrap_or(provider),
         model: row.model,
-        requests_per_minute: row.requests_per_minute.try_into().unwrap_or(u32::MAX),
+        requests_per_minute: row.requests_per_minute.map(i64::unsigned_abs),
         tokens_per_minute: row.tokens_per_minute.map(i64::unsigned_abs),
-        concurrent_requests: row.concurrent_requests.try_into().unwrap_or(u32::MAX),
-    }
+        concurrent_requests: row.concurrent_requests.map(i64::unsigned_abs),
+    })
 }
 
 fn route(row: RoutingRuleRow) -> Route {

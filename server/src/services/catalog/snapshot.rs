@@ -95,6 +95,8 @@ pub struct ApiKey {
     pub user_id: Option<String>,
     pub project_id: Option<String>,
     pub name: String,
+    /// `None`: everything its owner may.
+    pub scopes: Option<Arc<[String]>>,
     /// `None`: every model.
     pub allowed_models: Option<HashSet<String>>,
     pub expires_us: Option<i64>,
@@ -175,9 +177,9 @@ pub struct PromptTemplate {
 pub struct RateLimit {
     pub provider: String,
     pub model: Option<String>,
-    pub requests_per_minute: u32,
+    pub requests_per_minute: Option<u64>,
     pub tokens_per_minute: Option<u64>,
-    pub concurrent_requests: u32,
+    pub concurrent_requests: Option<u64>,
 }
 
 /// Where a type of task goes.

@@ -155,9 +155,9 @@ fn applicable(snapshot: &Snapshot, instance: &Instance, model: &Model) -> Vec<Li
         .filter(|limit| limit.provider == provider && limit.model.as_deref().is_none_or(|name| name == model.id))
         .map(|limit| Limit {
             scope: (instance.id.clone(), provider.to_owned(), limit.model.clone()),
-            requests: Some(limit.requests_per_minute.into()),
+            requests: limit.requests_per_minute,
             tokens: limit.tokens_per_minute,
-            running: Some(limit.concurrent_requests.into()),
+            running: limit.concurrent_requests,
         })
         .collect();
     let own = &instance.config["rate_limits"][provider];

@@ -4,7 +4,7 @@ use std::{collections::HashSet, sync::Arc};
 
 use app::types::Role;
 
-use crate::services::catalog::{Instance, Level, Model};
+use crate::services::catalog::{Instance, Level, Model, User};
 
 /// A caller whose key or session was checked.
 #[derive(Debug, Clone)]
@@ -13,11 +13,15 @@ pub struct Caller {
     /// The instance the call is made in.
     pub instance: Arc<Instance>,
     pub user_id: Option<String>,
+    /// The person behind a session or a person's key, with their access to other instances.
+    pub user: Option<Arc<User>>,
     pub project_id: Option<String>,
     /// Set when an API key was shown, not a session.
     pub key_id: Option<String>,
     pub role: Role,
     pub level: Level,
+    /// What the key may be used for; `None`: everything its owner may.
+    pub scopes: Option<Arc<[String]>>,
     /// `None`: every model.
     pub allowed_models: Option<Arc<HashSet<String>>>,
 }

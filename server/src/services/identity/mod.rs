@@ -3,6 +3,7 @@
 mod caller;
 pub mod keys;
 mod passwords;
+mod permission;
 
 use std::{sync::Arc, time::Duration};
 
@@ -12,6 +13,7 @@ use sha2::{Digest, Sha256};
 
 pub use caller::Caller;
 pub use passwords::MIN_LENGTH as PASSWORD_MIN_LENGTH;
+pub use permission::{Deed, Denied, Place, may};
 
 use self::passwords::Passwords;
 use super::catalog::{Catalog, Level, Snapshot, User, seed};
@@ -134,6 +136,8 @@ impl Identity {
             instance,
             user_id: key.user_id.clone(),
             project_id: key.project_id.clone(),
+            user: user.cloned(),
+            scopes: key.scopes.clone(),
             key_id: Some(key.id.clone()),
             role: user.map_or(Role::User, |user| user.role),
             allowed_models: key.allowed_models.clone().map(Arc::new),
@@ -149,7 +153,7 @@ impl Identity {
     }
 
     /// A signed-in person as a caller in an instance: the named one, else the first they may use.
-    pub fn in_instance(&self, user: &User, instance: Option<&str>) -> Result<Caller, IdentityError> {
+    pub fn in_instance(&self, user: &Arc<User>, instance: Option<&str>) -> Result<Caller, IdentityError> {
         let snapshot = self.catalog.snapshot();
         let instance = match instance.filter(|named| *named != "default") {
             Some(named) => snapshot
@@ -168,6 +172,8 @@ impl Identity {
             org_id: user.org_id.clone(),
             instance,
             user_id: Some(user.id.clone()),
+            user: Some(user.clone()),
+            scopes: None,
             project_id: None,
             key_id: None,
             role: user.role,
@@ -308,7 +314,7 @@ impl Identity {
     /// Makes a key for a person in an instance; `days` until it expires, if ever.
     pub async fn create_key(
         &self,
-        user: &User,
+        user: &Arc<User>,
         instance_id: &str,
         name: &str,
         days: Option<u32>,

@@ -3,10 +3,11 @@
 use super::*;
 use crate::store::{
     Hidden,
+    limits::LimitRow,
     models::{AliasRow, ModelFilter},
     prompts::PromptRow,
     providers::CredentialRow,
-    rules::{ClassificationRow, RateLimitRow, RoutingRuleRow},
+    rules::{ClassificationRow, RoutingRuleRow},
 };
 
 #[tokio::test]
@@ -171,31 +172,33 @@ async fn an_alias_means_one_model() {
 #[tokio::test]
 async fn rules_and_prompts_come_back_as_written() {
     each_db(|db| async move {
-        let mut limit = RateLimitRow {
+        let mut limit = LimitRow {
             id: "l1".into(),
-            provider: "openai".into(),
-            model: None,
-            requests_per_minute: 60,
+            provider: Some("openai".into()),
+            requests_per_minute: Some(60),
             tokens_per_minute: Some(90_000),
-            concurrent_requests: 10,
-            burst_limit: None,
+            concurrent_requests: Some(10),
             cooldown_seconds: 60,
+            warn_percent: 80,
             is_active: true,
             created_us: T0,
             updated_us: T0,
+            ..LimitRow::default()
         };
-        db.insert_rate_limit(&limit).await.unwrap();
-        let twin = RateLimitRow { id: "l2".into(), ..limit.clone() };
-        conflict(db.insert_rate_limit(&twin).await, "rate_limits.model");
-        db.insert_rate_limit(&RateLimitRow { model: Some("gpt-4o".into()), ..twin }).await.unwrap();
+        db.insert_limit(&limit).await.unwrap();
+        let twin = LimitRow { id: "l2".into(), created_us: T0 + 1, ..limit.clone() };
+        conflict(db.insert_limit(&twin).await, "limits.scope");
+        let narrower = LimitRow { model: Some("gpt-4o".into()), ..twin };
+        db.insert_limit(&narrower).await.unwrap();
         limit.tokens_per_minute = None;
         limit.burst_limit = Some(5);
         limit.is_active = false;
         limit.updated_us = T0 + 1;
-        db.update_rate_limit(&limit).await.unwrap();
-        db.delete_rate_limit("l2", T0 + 2).await.unwrap();
-        assert_eq!(db.list_rate_limits().await.unwrap(), [limit]);
-        assert_eq!(db.delete_rate_limit("l2", T0 + 2).await, Err(StoreError::NotFound));
+        db.update_limit(&limit).await.unwrap();
+        assert_eq!(db.list_limits().await.unwrap(), [limit.clone(), narrower]);
+        db.delete_limit("l2", T0 + 2).await.unwrap();
+        assert_eq!(db.list_limits().await.unwrap(), [limit]);
+        assert_eq!(db.delete_limit("l2", T0 + 2).await, Err(StoreError::NotFound));
 
         let mut class = ClassificationRow {
             id: "c1".into(),

@@ -11,10 +11,11 @@ use serde_json::{Value, json};
 use crate::store::{
     Db, StoreError,
     instances::InstanceRow,
+    limits::LimitRow,
     organizations::OrganizationRow,
     projects::ProjectRow,
     prompts::PromptRow,
-    rules::{ClassificationRow, RateLimitRow, RoutingRuleRow},
+    rules::{ClassificationRow, RoutingRuleRow},
     seed::SeedRows,
 };
 
@@ -69,7 +70,7 @@ fn seed_rows(instances: &[(&str, &str)], now_us: i64) -> Result<SeedRows, serde_
         instances: instances.iter().map(|(id, _)| instance(id, now_us)).collect(),
         projects: instances.iter().map(|(instance, project)| default_project(project, instance, now_us)).collect(),
         catalogue: catalogue::rows(now_us)?,
-        rate_limits: rules.rate_limits.into_iter().map(|r| r.row(now_us)).collect(),
+        limits: rules.rate_limits.into_iter().map(|r| r.row(now_us)).collect(),
         classifications: rules.classifications.into_iter().map(|c| c.row(now_us)).collect(),
         routing_rules: rules.routing_rules.into_iter().map(|r| r.row(now_us)).collect(),
         prompts: rules.prompts.into_iter().map(|p| p.row(now_us)).collect(),
@@ -134,19 +135,20 @@ struct RateLimit {
 }
 
 impl RateLimit {
-    fn row(self, now_us: i64) -> RateLimitRow {
-        RateLimitRow {
+    fn row(self, now_us: i64) -> LimitRow {
+        LimitRow {
             id: self.id,
-            provider: self.provider,
+            provider: Some(self.provider),
             model: self.model,
-            requests_per_minute: self.requests_per_minute,
+            requests_per_minute: Some(self.requests_per_minute),
             tokens_per_minute: self.tokens_per_minute,
-            concurrent_requests: self.concurrent_requests,
-            burst_limit: None,
+            concurrent_requests: Some(self.concurrent_requests),
             cooldown_seconds: 60,
+            warn_percent: 80,
             is_active: true,
             created_us: now_us,
             updated_us: now_us,
+            ..LimitRow::default()
         }
     }
 }

@@ -48,7 +48,7 @@ async fn a_new_database_is_filled_once() {
         assert_eq!(configuration.models, expected);
         assert_eq!(configuration.providers, rows.catalogue.providers);
         assert_eq!(configuration.aliases.len(), rows.catalogue.aliases.len());
-        assert_eq!(configuration.rate_limits.len(), 7);
+        assert_eq!(configuration.limits.len(), 7);
         assert_eq!(configuration.classifications.len(), rows.classifications.len());
         assert_eq!(configuration.routing_rules.len(), 10);
         assert_eq!(configuration.prompts.len(), 5);
@@ -187,8 +187,9 @@ fn rules_and_defaults_name_models_that_exist() {
     for rule in &rows.routing_rules {
         assert!(known(&rule.provider, &rule.model), "{}/{}", rule.provider, rule.model);
     }
-    for limit in &rows.rate_limits {
-        assert!(limit.model.as_deref().is_none_or(|m| known(&limit.provider, m)), "{limit:?}");
+    for limit in &rows.limits {
+        let provider = limit.provider.as_deref().unwrap();
+        assert!(limit.model.as_deref().is_none_or(|m| known(provider, m)), "{limit:?}");
     }
     for name in [
         "ideogram-v2",
