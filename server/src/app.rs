@@ -15,6 +15,7 @@ use crate::{
         catalog::{self, Catalog, seed},
         gateway::{Gateway, Recorder, record},
         identity::{Identity, IdentityError},
+        limits::Limiter,
         vault::{Vault, VaultError},
     },
     settings::{Settings, Synchronous},
@@ -169,7 +170,9 @@ impl App {
 
         let transport = Transport::new((&settings.gateway).into())?;
         let recorder = Recorder::start(core.db.clone(), &settings.recording, &tasks);
-        let gateway = Gateway::new(core.catalog.clone(), transport, recorder, clock.clone(), &settings, simulator);
+        let limiter = Limiter::start(core.db.clone(), clock.clone(), &tasks);
+        let gateway =
+            Gateway::new(core.catalog.clone(), transport, recorder, limiter, clock.clone(), &settings, simulator);
         tasks.spawn(core.catalog.clone().keep(tasks.clone()));
         tasks.spawn(record::retain(core.db.clone(), clock.clone(), settings.recording.clone(), tasks.clone()));
 

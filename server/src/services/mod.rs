@@ -3,5 +3,6 @@
 pub mod catalog;
 pub mod gateway;
 pub mod identity;
+pub mod limits;
 pub mod text;
 pub mod vault;

@@ -123,9 +123,11 @@ pub mod rules;
 pub mod seed;
 pub mod sessions;
 pub mod settings;
+pub mod shares;
 pub mod sql;
 #[cfg(test)]
 pub mod testing;
+pub mod usage;
 pub mod users;
 
 pub use configuration::Configuration;

@@ -28,3 +28,6 @@ pub const BUMP_CONFIG_VERSION: Sql = Sql {
                  WHERE key = 'config_version' RETURNING version)
                SELECT version FROM bumped, LATERAL pg_notify('electrons_config', version::text)",
 };
+
+/// Channel on which replicas on Postgres ask each other for what is left of a limit.
+pub const REPLICA_CHANNEL: &str = "electrons_limits";
