@@ -16,6 +16,7 @@ use crate::{
         config::Configuration,
         gateway::{Gateway, Recorder, record},
         identity::{Identity, IdentityError},
+        limits::Limiter,
         vault::{Vault, VaultError},
     },
     settings::{Settings, Synchronous},
@@ -170,7 +171,9 @@ impl App {
 
         let transport = Transport::new((&settings.gateway).into())?;
         let recorder = Recorder::start(core.db.clone(), &settings.recording, &tasks);
-        let gateway = Gateway::new(core.catalog.clone(), transport, recorder, clock.clone(), &settings, simulator);
+        let limiter = Limiter::start(core.db.clone(), clock.clone(), &tasks);
+        let gateway =
+            Gateway::new(core.catalog.clone(), transport, recorder, limiter, clock.clone(), &settings, simulator);
         tasks.spawn(core.catalog.clone().keep(tasks.clone()));
         tasks.spawn(record::retain(core.db.clone(), clock.clone(), settings.recording.clone(), tasks.clone()));
 

@@ -4,5 +4,6 @@ pub mod catalog;
 pub mod config;
 pub mod gateway;
 pub mod identity;
+pub mod limits;
 pub mod text;
 pub mod vault;

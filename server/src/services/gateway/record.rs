@@ -7,26 +7,28 @@ use tokio::sync::mpsc;
 
 use crate::{
     clock::Clock,
+    services::limits::Held,
     settings,
     shutdown::Tasks,
-    store::{Db, StoreError, requests::RequestRecord},
+    store::{Db, StoreError, requests::RequestRecord, usage::DAY_US},
 };
-
-const DAY_US: i64 = 86_400_000_000;
 
 /// The way in.
 #[derive(Clone)]
 pub struct Recorder {
-    queue: mpsc::Sender<RequestRecord>,
+    queue: mpsc::Sender<Entry>,
 }
 
+/// A record, and what limits keep for its call until it is written.
+struct Entry(RequestRecord, Option<Held>);
+
 /// A place in the queue that is held for one call.
-pub struct Slot(mpsc::OwnedPermit<RequestRecord>);
+pub struct Slot(mpsc::OwnedPermit<Entry>);
 
 impl Slot {
     /// Hands the record over; never waits.
-    pub fn send(self, record: RequestRecord) {
-        drop(self.0.send(record));
+    pub fn send(self, record: RequestRecord, held: Option<Held>) {
+        drop(self.0.send(Entry(record, held)));
     }
 }
 
@@ -47,7 +49,7 @@ impl Recorder {
 
 struct Writer {
     db: Db,
-    records: mpsc::Receiver<RequestRecord>,
+    records: mpsc::Receiver<Entry>,
     batch: usize,
     interval: Duration,
 }
@@ -66,8 +68,9 @@ impl Writer {
                     Ok(_) => {}
                 }
             }
-            self.write(&batch).await;
-            batch.clear();
+            let (records, held): (Vec<_>, Vec<_>) = batch.drain(..).map(|Entry(record, held)| (record, held)).unzip();
+            self.write(&records).await;
+            drop(held);
         }
     }
 
@@ -135,6 +138,7 @@ async fn sweep(db: &Db, now_us: i64, settings: &settings::Recording) -> Result<(
     while db.delete_expired_contents(now_us, BATCH).await? > 0 {}
     while db.delete_requests_before(log_before, BATCH).await? > 0 {}
     while db.delete_usage_before(usage_before, BATCH).await? > 0 {}
+    db.delete_usage_days_before(usage_before.div_euclid(DAY_US)).await?;
     db.delete_expired_sign_ins(now_us).await?;
     Ok(())
 }
