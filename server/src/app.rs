@@ -186,7 +186,10 @@ impl App {
         });
         let stop = CancellationToken::new();
         let router = web::router(&state);
-        let serving = tokio::spawn(listen::serve(listener, router, stop.clone(), settings.server.drain_timeout));
+        let serving = tokio::spawn({
+            let (stop, settings) = (stop.clone(), settings.clone());
+            async move { listen::serve(listener, router, stop, &settings.server).await }
+        });
         Ok(Self { address, public_url, simulator, welcome, state, stop, serving, tasks, _lock: lock })
     }
 

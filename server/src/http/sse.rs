@@ -81,8 +81,13 @@ fn events(
 
 /// One `data:` event.
 pub fn data(json: &[u8], out: &mut BytesMut) {
-    out.reserve(json.len() + 8);
+    data_parts(&[json], out);
+}
+
+/// One `data:` event whose data lies in several pieces.
+pub fn data_parts(pieces: &[&[u8]], out: &mut BytesMut) {
+    out.reserve(pieces.iter().map(|piece| piece.len()).sum::<usize>() + 8);
     out.put_slice(b"data: ");
-    out.put_slice(json);
+    pieces.iter().for_each(|piece| out.put_slice(piece));
     out.put_slice(b"\n\n");
 }

@@ -56,6 +56,8 @@ pub struct Server {
     pub body_limit_bytes: usize,
     #[serde(rename = "drain_timeout_ms", deserialize_with = "millis")]
     pub drain_timeout: Duration,
+    #[serde(rename = "write_timeout_ms", deserialize_with = "millis")]
+    pub write_timeout: Duration,
     pub default_instance: String,
     pub allow_test_keys: bool,
     pub trust_forwarded_for: bool,
