@@ -3,5 +3,6 @@
 pub mod catalog;
 pub mod gateway;
 pub mod identity;
+pub mod logs;
 pub mod text;
 pub mod vault;
