@@ -17,6 +17,7 @@ use crate::{
         gateway::{Gateway, Recorder, record},
         identity::{Identity, IdentityError},
         logs::{self, Logs},
+        limits::Limiter,
         vault::{Vault, VaultError},
     },
     settings::{Settings, Synchronous},
@@ -175,7 +176,9 @@ impl App {
 
         let transport = Transport::new((&settings.gateway).into())?;
         let recorder = Recorder::start(core.db.clone(), &settings.recording, &tasks);
-        let gateway = Gateway::new(core.catalog.clone(), transport, recorder, clock.clone(), &settings, simulator);
+        let limiter = Limiter::start(core.db.clone(), clock.clone(), &tasks);
+        let gateway =
+            Gateway::new(core.catalog.clone(), transport, recorder, limiter, clock.clone(), &settings, simulator);
         tasks.spawn(core.catalog.clone().keep(tasks.clone()));
         tasks.spawn(record::retain(core.db.clone(), clock.clone(), settings.clone(), tasks.clone()));
 

@@ -5,5 +5,6 @@ pub mod config;
 pub mod gateway;
 pub mod identity;
 pub mod logs;
+pub mod limits;
 pub mod text;
 pub mod vault;

@@ -125,10 +125,12 @@ pub mod rules;
 pub mod seed;
 pub mod sessions;
 pub mod settings;
+pub mod shares;
 pub mod sql;
 #[cfg(test)]
 pub mod testing;
 pub mod things;
+pub mod usage;
 pub mod users;
 
 pub use configuration::Configuration;

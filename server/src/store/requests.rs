@@ -6,7 +6,7 @@ use std::{collections::HashSet, sync::LazyLock};
 use serde_json::Value;
 use sqlx::QueryBuilder;
 
-use super::{Db, Found, Hidden, LOOK_AT, Page, StoreError, rollups};
+use super::{Db, Found, Hidden, LOOK_AT, Page, StoreError, rollups, usage};
 
 /// A row of `request_log`: one call, without what was said. Times are microseconds, money millionths of a US dollar.
 #[derive(Debug, Clone, PartialEq, sqlx::FromRow)]
@@ -35,6 +35,8 @@ pub struct RequestLogRow {
     pub error_source: Option<String>,
     pub error_class: Option<String>,
     pub error_message: Option<String>,
+    /// The limit that refused the call.
+    pub limit_id: Option<String>,
     pub finish_reason: Option<String>,
     /// `{"items": [...]}`.
     pub attempts: Value,
@@ -191,8 +193,8 @@ macro_rules! log_columns {
     () => {
         "request_id, created_us, org_id, instance_id, project_id, key_id, user_id, surface, caller_request_id, \
          model_asked, model_used, provider, streamed, simulated, status, http_status, error_source, error_class, \
-         error_message, finish_reason, attempts, input_tokens, cached_tokens, cache_write_tokens, output_tokens, \
-         reasoning_tokens, cost_micro_usd, latency_us, first_token_us, overhead_us, user_agent, ip"
+         error_message, limit_id, finish_reason, attempts, input_tokens, cached_tokens, cache_write_tokens, \
+         output_tokens, reasoning_tokens, cost_micro_usd, latency_us, first_token_us, overhead_us, user_agent, ip"
     };
 }
 
@@ -240,7 +242,7 @@ struct BatchInsert {
 }
 
 impl BatchInsert {
-    fn new(table: &str, columns: &str) -> Self {
+    fn new(table: &str, columns: &str, answer: &str) -> Self {
         let width = columns.split(',').count();
         let text = |rows: usize, parameter: fn(usize) -> String| {
             let row = |row: usize| {
@@ -248,7 +250,8 @@ impl BatchInsert {
                 format!("({})", parameters.join(", "))
             };
             let values: Vec<String> = (0..rows).map(row).collect();
-            (rows, format!("INSERT INTO {table} ({columns}) VALUES {} ON CONFLICT DO NOTHING", values.join(", ")))
+            let values = values.join(", ");
+            (rows, format!("INSERT INTO {table} ({columns}) VALUES {values} ON CONFLICT DO NOTHING{answer}"))
         };
         // SQLite looks numbered parameters up one after the other: with thousands of them that is most of the time.
         Self {
@@ -272,10 +275,11 @@ impl BatchInsert {
     }
 }
 
-static INSERT_LOG: LazyLock<BatchInsert> = LazyLock::new(|| BatchInsert::new("request_log", log_columns!()));
-static INSERT_USAGE: LazyLock<BatchInsert> = LazyLock::new(|| BatchInsert::new("usage_logs", usage_columns!()));
+static INSERT_LOG: LazyLock<BatchInsert> = LazyLock::new(|| BatchInsert::new("request_log", log_columns!(), ""));
+static INSERT_USAGE: LazyLock<BatchInsert> =
+    LazyLock::new(|| BatchInsert::new("usage_logs", usage_columns!(), " RETURNING log_id"));
 static INSERT_CONTENTS: LazyLock<BatchInsert> =
-    LazyLock::new(|| BatchInsert::new("request_contents", content_columns!()));
+    LazyLock::new(|| BatchInsert::new("request_contents", content_columns!(), ""));
 
 impl Db {
     /// Writes finished calls and what they add to the sums in one transaction, and answers how many of them are new: a call
@@ -319,8 +323,8 @@ impl Db {
                     insert = bind!(insert, record.log;
                         request_id, created_us, org_id, instance_id, project_id, key_id, user_id, surface,
                         caller_request_id, model_asked, model_used, provider, streamed, simulated, status, http_status,
-                        error_source, error_class, error_message, finish_reason, attempts, input_tokens, cached_tokens,
-                        cache_write_tokens, output_tokens, reasoning_tokens, cost_micro_usd, latency_us,
+                        error_source, error_class, error_message, limit_id, finish_reason, attempts, input_tokens,
+                        cached_tokens, cache_write_tokens, output_tokens, reasoning_tokens, cost_micro_usd, latency_us,
                         first_token_us, overhead_us, user_agent, ip);
                 }
                 let inserted = insert.execute(&mut *t).await?.rows_affected();
@@ -331,15 +335,22 @@ impl Db {
                 new += inserted;
             }
             rollups::add!(t, rollups::of(records.iter().map(|record| &record.log)));
+            let mut counted = Vec::with_capacity(usage.len());
             for (sql, piece) in INSERT_USAGE.pieces(self, &usage) {
-                let mut insert = sqlx::query(sql);
+                let mut insert = sqlx::query_scalar::<_, String>(sql);
                 for row in piece {
                     insert = bind!(insert, row;
                         log_id, instance_id, time_us, provider, model, input_tokens, output_tokens, cached_tokens,
                         tokens_used, cost_micro_usd, request_id, key_id, user_id, project_id);
                 }
-                insert.execute(&mut *t).await?;
+                let written = insert.fetch_all(&mut *t).await?;
+                if written.len() == piece.len() {
+                    counted.extend_from_slice(piece);
+                } else {
+                    counted.extend(piece.iter().filter(|row| written.contains(&row.log_id)));
+                }
             }
+            usage::add!(t, usage::by_day(&counted));
             for (sql, piece) in INSERT_CONTENTS.pieces(self, &contents) {
                 let mut insert = sqlx::query(sql);
                 for row in piece {

@@ -211,8 +211,8 @@ impl Pages {
         providers
             .into_iter()
             .map(|provider| {
-                let key = (instance_id.to_owned(), provider.id.to_string());
-                let has_credential = snapshot.credentials.contains_key(&key) || provider.environment_key.is_some();
+                let own = snapshot.credentials.get(instance_id).is_some_and(|own| own.contains_key(&*provider.id));
+                let has_credential = own || provider.environment_key.is_some();
                 let state = if has_credential {
                     ProviderState::Credential
                 } else if !provider.needs_credential() {

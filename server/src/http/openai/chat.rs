@@ -52,6 +52,7 @@ pub async fn chat(
             let headers = response.headers_mut();
             headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
             facts::add_headers(headers, &facts, true);
+            facts::add_openai_limits(headers, &facts.standing);
             Ok(response)
         }
         Reply::Stream(stream) => {
@@ -64,7 +65,10 @@ pub async fn chat(
                 usage: None,
                 passed_usage: false,
             };
-            Ok(sse::respond(stream, frames, state.settings.gateway.keep_alive).await?)
+            let standing = stream.facts().standing;
+            let mut response = sse::respond(stream, frames, state.settings.gateway.keep_alive).await?;
+            facts::add_openai_limits(response.headers_mut(), &standing);
+            Ok(response)
         }
     }
 }

@@ -125,11 +125,20 @@ pub fn headers() -> Value {
         "x-de-cost-usd": header(string().with("pattern", r"^-?\d+\.\d{6}$"), "What the call cost, in US dollars. Absent from streams, whose cost is known only at their end; the record has it."),
         "x-ratelimit-limit-requests": header(integer().least(0), "Requests per minute of the tightest limit that applies. Absent where none does."),
         "x-ratelimit-remaining-requests": header(integer().least(0), "What is left of it."),
-        "x-ratelimit-reset-requests": header(string().example("60s"), "When it is whole again."),
+        "x-ratelimit-reset-requests": header(string().example("1m0s"), "When it is whole again."),
+        "x-ratelimit-limit-tokens": header(integer().least(0), "Tokens per minute of the tightest limit that applies. Absent where none does."),
+        "x-ratelimit-remaining-tokens": header(integer().least(0), "What is left of it. In a stream: what was left when the call began, with its longest answer reserved."),
+        "x-ratelimit-reset-tokens": header(string().example("1m0s"), "When it is whole again."),
+        "x-ratelimit-remaining": header(integer().least(0), "Requests that were left of the tightest limit per minute when this one came. Absent where none applies."),
+        "x-ratelimit-reset": header(integer(), "When the oldest request leaves its window, in Unix seconds."),
+        "x-de-budget-warning": header(
+            string().example("day; spent=8.120000; budget=10.000000; limit=lim_1"),
+            "A budget is spent beyond the share at which its owner wants to know. Absent otherwise.",
+        ),
         "link": header(string().example("</config/logs?after=1767225600000000.0199>; rel=\"next\""), "Address of the next page. Absent at the end."),
         "retry-after": seconds("Seconds to wait before the next try. Sent when that is known."),
         "retry-after-ms": header(integer().least(0), "The same in milliseconds."),
-        "x-should-retry": header(words(&["false"]), "`false` when the provider's account is empty: the official SDKs then do not try again."),
+        "x-should-retry": header(words(&["false"]), "`false` when trying again cannot help, because the provider's account is empty or a quota of this server is used up: the official SDKs then do not try again."),
         "www-authenticate": header(words(&["Bearer"]), "How to authenticate."),
     })
 }
@@ -147,9 +156,7 @@ pub const WHOLE: &[&str] = &[
     "x-de-overhead-ms",
     "x-de-dropped",
     "x-de-cost-usd",
-    "x-ratelimit-limit-requests",
-    "x-ratelimit-remaining-requests",
-    "x-ratelimit-reset-requests",
+    "x-de-budget-warning",
 ];
 
 /// Headers of a stream.
@@ -161,7 +168,18 @@ pub const STREAM: &[&str] = &[
     "x-de-simulated",
     "x-de-overhead-ms",
     "x-de-dropped",
+    "x-de-budget-warning",
+];
+
+/// What is left, by OpenAI's names.
+pub const OPENAI_LIMITS: &[&str] = &[
     "x-ratelimit-limit-requests",
     "x-ratelimit-remaining-requests",
     "x-ratelimit-reset-requests",
+    "x-ratelimit-limit-tokens",
+    "x-ratelimit-remaining-tokens",
+    "x-ratelimit-reset-tokens",
 ];
+
+/// What is left, by the services' names.
+pub const SERVICE_LIMITS: &[&str] = &["x-ratelimit-remaining", "x-ratelimit-reset"];

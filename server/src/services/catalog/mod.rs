@@ -11,9 +11,7 @@ use std::{sync::Arc, time::Duration};
 use arc_swap::ArcSwap;
 
 pub use build::Environment;
-pub use snapshot::{
-    ApiKey, Instance, Level, Model, Organization, PromptTemplate, Provider, RateLimit, Route, Snapshot, User,
-};
+pub use snapshot::{ApiKey, Instance, Level, Model, Organization, PromptTemplate, Provider, Route, Snapshot, User};
 
 use crate::{
     shutdown::Tasks,

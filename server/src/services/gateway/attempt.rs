@@ -77,6 +77,16 @@ impl AttemptLog {
         self.records.lock().len()
     }
 
+    /// Whether any try came as far as a provider.
+    pub fn reached(&self) -> bool {
+        let stayed = |try_: &AttemptRecord| match try_.outcome {
+            "connect" => true,
+            "unsupported" | "invalid" => try_.status.is_none(),
+            _ => false,
+        };
+        self.records.lock().iter().any(|record| !stayed(record))
+    }
+
     /// Time spent with providers, and waiting between tries. A stream's try lasts until its answer begins.
     pub fn upstream_us(&self) -> i64 {
         let records = self.records.lock();

@@ -7,27 +7,28 @@ use tokio::sync::mpsc;
 
 use crate::{
     clock::Clock,
-    services::logs,
+    services::{limits::Held, logs},
     settings::{self, Settings},
     shutdown::Tasks,
-    store::{Db, StoreError, requests::RequestRecord},
+    store::{Db, StoreError, requests::RequestRecord, usage::DAY_US},
 };
-
-const DAY_US: i64 = 86_400_000_000;
 
 /// The way in.
 #[derive(Clone)]
 pub struct Recorder {
-    queue: mpsc::Sender<RequestRecord>,
+    queue: mpsc::Sender<Entry>,
 }
 
+/// A record, and what limits keep for its call until it is written.
+struct Entry(RequestRecord, Option<Held>);
+
 /// A place in the queue that is held for one call.
-pub struct Slot(mpsc::OwnedPermit<RequestRecord>);
+pub struct Slot(mpsc::OwnedPermit<Entry>);
 
 impl Slot {
     /// Hands the record over; never waits.
-    pub fn send(self, record: RequestRecord) {
-        drop(self.0.send(record));
+    pub fn send(self, record: RequestRecord, held: Option<Held>) {
+        drop(self.0.send(Entry(record, held)));
     }
 }
 
@@ -48,7 +49,7 @@ impl Recorder {
 
 struct Writer {
     db: Db,
-    records: mpsc::Receiver<RequestRecord>,
+    records: mpsc::Receiver<Entry>,
     batch: usize,
     interval: Duration,
 }
@@ -67,8 +68,9 @@ impl Writer {
                     Ok(_) => {}
                 }
             }
-            self.write(&batch).await;
-            batch.clear();
+            let (records, held): (Vec<_>, Vec<_>) = batch.drain(..).map(|Entry(record, held)| (record, held)).unzip();
+            self.write(&records).await;
+            drop(held);
         }
     }
 
@@ -142,6 +144,7 @@ async fn sweep(db: &Db, now_us: i64, settings: &Settings) -> Result<(), StoreErr
         while db.delete_rollups_before(grain, before).await? > 0 {}
     }
     logs::delete_before(db, before(settings.log.retention_days)).await?;
+    db.delete_usage_days_before(usage_before.div_euclid(DAY_US)).await?;
     db.delete_expired_sign_ins(now_us).await?;
     Ok(())
 }

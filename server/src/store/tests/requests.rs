@@ -55,6 +55,7 @@ pub(super) fn record(n: i64) -> RequestRecord {
             error_source: None,
             error_class: None,
             error_message: None,
+            limit_id: None,
             finish_reason: Some("stop".into()),
             attempts: json!({"items": [{"provider": "openai", "status": 200}]}),
             input_tokens: 10,
