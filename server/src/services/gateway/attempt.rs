@@ -188,7 +188,9 @@ impl Gateway {
                 Ok(answer) => return Ok(answer),
                 Err(error) => error,
             };
-            match self.wait_before_retry(plan, &error, tried) {
+            let wait = self.wait_before_retry(plan, &error, tried);
+            tell(plan, &error, tried, wait.is_some());
+            match wait {
                 Some(wait) if Deadline::now() + wait < deadline => tokio::time::sleep(wait).await,
                 _ => {
                     return Err(GatewayError::Provider {
@@ -301,6 +303,22 @@ impl Gateway {
             error.retry_after = None;
         }
         Err(error)
+    }
+}
+
+/// A failed try, for the log: what the caller has to change is no reason to worry.
+fn tell(plan: &Plan, error: &ProviderError, tried: u32, again: bool) {
+    macro_rules! tell {
+        ($level:ident) => {
+            tracing::$level!(
+                provider = %plan.target.provider, model = %plan.target.model, class = error.class.as_str(),
+                status = error.status, tried, again, %error, "the provider did not answer the call"
+            )
+        };
+    }
+    match error.class {
+        ErrorClass::Invalid | ErrorClass::Unsupported | ErrorClass::ContentFilter => tell!(info),
+        _ => tell!(warn),
     }
 }
 
