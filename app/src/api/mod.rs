@@ -15,7 +15,7 @@ pub use account::{
 pub use api_keys::{CreateApiKey, create_api_key};
 pub use catalog::models;
 pub use home::{DismissChecklist, dismiss_checklist, load_overview};
-pub use platform::{delete_logs, logs};
+pub use platform::{delete_logs, load_system, logs};
 pub use runs::{run, runs};
 pub use things::{delete_things, restore_things, save_thing, thing_by_id, thing_dependants, things};
 pub(crate) use wire::WireJson;

@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 use crate::{
     error::AppError,
     types::{
-        LogFilter, LogLine, Me, ModelCard, NewApiKey, Overview, Page, RunDetail, RunFilter, RunSummary,
+        LogFilter, LogLine, Me, ModelCard, NewApiKey, Overview, Page, RunDetail, RunFilter, RunSummary, SystemState,
         config::{Dependants, ThingFilter, ThingPage, ThingRow},
     },
 };
@@ -99,6 +99,8 @@ pub trait Platform: Send + Sync {
     async fn logs(&self, caller: &Caller, filter: LogFilter) -> Result<Page<LogLine>, AppError>;
     /// Deletes lines that are older than so many days; how many.
     async fn delete_logs(&self, caller: &Caller, older_than_days: u32) -> Result<u64, AppError>;
+    /// The state of the platform, for administrators of an organization.
+    async fn system(&self, caller: &Caller) -> Result<SystemState, AppError>;
 }
 
 /// All ports of a request.

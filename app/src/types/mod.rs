@@ -8,6 +8,7 @@ mod model;
 mod overview;
 mod page;
 mod run;
+mod system;
 
 pub use api_key::NewApiKey;
 pub use log::{LogFilter, LogLine};
@@ -16,3 +17,4 @@ pub use model::ModelCard;
 pub use overview::{Checklist, Overview, ProviderCard, ProviderState, Totals};
 pub use page::Page;
 pub use run::{Attempt, RunDetail, RunFilter, RunSummary};
+pub use system::{DatabaseState, QueueState, ReplicaState, StorageState, SystemState, TaskState};

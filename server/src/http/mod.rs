@@ -10,6 +10,7 @@ mod ops;
 mod problem;
 pub mod routes;
 mod sse;
+mod system;
 mod table;
 mod text;
 

@@ -3,7 +3,7 @@
 use axum::{Router, http::Method, middleware, routing::any};
 use tower_http::compression::CompressionLayer;
 
-use super::{envelope, logs, openai, openapi, ops, table::Table, text};
+use super::{envelope, logs, openai, openapi, ops, system, table::Table, text};
 use crate::state::AppState;
 
 /// Everything but the pages.
@@ -43,6 +43,7 @@ fn platform() -> Table {
         .get("/config/logs", logs::list)
         .delete("/config/logs", logs::delete)
         .get("/config/logs/stream", logs::follow)
+        .get("/config/system", system::state)
 }
 
 /// Needs no key.

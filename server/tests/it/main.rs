@@ -30,4 +30,6 @@ mod streams;
 #[cfg(test)]
 mod support;
 #[cfg(test)]
+mod system;
+#[cfg(test)]
 mod text;

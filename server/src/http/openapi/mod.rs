@@ -13,6 +13,7 @@ mod models;
 mod ops;
 mod page;
 mod shared;
+mod system;
 #[cfg(test)]
 mod tests;
 mod text;
@@ -66,11 +67,28 @@ pub async fn docs(State(state): State<AppState>, headers: HeaderMap) -> Response
 }
 
 fn described() -> Vec<Operation> {
-    [chat::operations(), models::operations(), text::operations(), logs::operations(), ops::operations()].concat()
+    [
+        chat::operations(),
+        models::operations(),
+        text::operations(),
+        logs::operations(),
+        system::operations(),
+        ops::operations(),
+    ]
+    .concat()
 }
 
 fn schemas() -> Vec<(&'static str, Schema)> {
-    [chat::schemas(), models::schemas(), text::schemas(), logs::schemas(), ops::schemas(), errors::schemas()].concat()
+    [
+        chat::schemas(),
+        models::schemas(),
+        text::schemas(),
+        logs::schemas(),
+        system::schemas(),
+        ops::schemas(),
+        errors::schemas(),
+    ]
+    .concat()
 }
 
 fn document() -> Value {

@@ -67,7 +67,9 @@ impl Catalog {
                 _ = stop.cancelled() => return,
                 _ = tokio::time::sleep(POLL) => {}
             }
-            if let Err(error) = self.refresh().await {
+            let refreshed = self.refresh().await;
+            tasks.ran("configuration", &refreshed);
+            if let Err(error) = refreshed {
                 tracing::warn!(%error, "cannot read the configuration; the last one stays in force");
             }
         }
