@@ -56,8 +56,3 @@ INSERT INTO request_rollups
                        UNION ALL SELECT 'day', 86400000000) AS grains
     GROUP BY grain, created_us / size_us * size_us, COALESCE(instance_id, ''), COALESCE(provider, ''),
              COALESCE(model_used, ''), COALESCE(project_id, ''), COALESCE(user_id, ''), COALESCE(key_id, '');
-
--- What people want to know of a server; limits need only the rest of the row.
-ALTER TABLE replicas ADD COLUMN address TEXT NOT NULL DEFAULT '';
-ALTER TABLE replicas ADD COLUMN version TEXT NOT NULL DEFAULT '';
-ALTER TABLE replicas ADD COLUMN started_us BIGINT NOT NULL DEFAULT 0;
