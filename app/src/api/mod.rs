@@ -19,7 +19,7 @@ pub use api_keys::{CreateApiKey, api_key_usage, create_api_key, revoke_api_key, 
 pub use audit::{audit_log, verify_audit_log};
 pub use catalog::models;
 pub use home::{DismissChecklist, dismiss_checklist, load_overview};
-pub use platform::{delete_logs, logs};
+pub use platform::{delete_logs, load_system, logs};
 pub use runs::{run, runs};
 pub use sessions::{end_other_sessions, end_session, end_sessions_of_user, make_sign_in_link, sessions};
 pub use things::{delete_things, restore_things, save_thing, thing_by_id, thing_dependants, things};

@@ -11,7 +11,7 @@ use crate::{
     error::AppError,
     types::{
         ApiKeyDraft, ApiKeyUse, AuditProof, AuditQuery, AuditRecord, LogFilter, LogLine, Me, ModelCard, NewApiKey,
-        Overview, Page, RunDetail, RunFilter, RunSummary, SessionInfo, SignInIssuer, SignInLink,
+        Overview, Page, RunDetail, RunFilter, RunSummary, SessionInfo, SignInIssuer, SignInLink, SystemState,
         config::{Dependants, ThingFilter, ThingPage, ThingRow},
     },
 };
@@ -149,6 +149,8 @@ pub trait Platform: Send + Sync {
     async fn logs(&self, caller: &Caller, filter: LogFilter) -> Result<Page<LogLine>, AppError>;
     /// Deletes lines that are older than so many days; how many.
     async fn delete_logs(&self, caller: &Caller, older_than_days: u32) -> Result<u64, AppError>;
+    /// The state of the platform, for administrators of an organization.
+    async fn system(&self, caller: &Caller) -> Result<SystemState, AppError>;
 }
 
 /// All ports of a request.

@@ -10,6 +10,7 @@ mod overview;
 mod page;
 mod run;
 mod session;
+mod system;
 
 pub use api_key::{ApiKeyDraft, ApiKeyLimit, ApiKeyUse, NewApiKey};
 pub use audit::{AuditProof, AuditQuery, AuditRecord};
@@ -20,3 +21,4 @@ pub use overview::{Checklist, Overview, ProviderCard, ProviderState, Totals};
 pub use page::Page;
 pub use run::{Attempt, RunDetail, RunFilter, RunSummary};
 pub use session::{SessionInfo, SignInIssuer, SignInLink};
+pub use system::{DatabaseState, QueueState, ReplicaState, StorageState, SystemState, TaskState};
