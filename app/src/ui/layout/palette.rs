@@ -140,7 +140,7 @@ fn shown(query: &str, items: &[Item], recent: &[String]) -> Vec<Item> {
 
 fn perform(act: Act, frame: FrameState, toasts: Toasts, navigate: &impl Fn(&str, leptos_router::NavigateOptions)) {
     match act {
-        Act::Go(path) => navigate(&path, leptos_router::NavigateOptions::default()),
+        Act::Go(path) => frame.go(&path, navigate),
         Act::Theme(theme) => frame.set_theme(theme),
         Act::CreateKey => frame.key_dialog.set(true),
         Act::Help => frame.help.set(true),
