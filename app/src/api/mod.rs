@@ -5,6 +5,7 @@ mod api_keys;
 mod catalog;
 mod home;
 mod runs;
+mod system;
 mod things;
 mod wire;
 
@@ -15,5 +16,6 @@ pub use api_keys::{CreateApiKey, create_api_key};
 pub use catalog::models;
 pub use home::{DismissChecklist, dismiss_checklist, load_overview};
 pub use runs::{run, runs};
+pub use system::{load_system, services};
 pub use things::{delete_things, restore_things, save_thing, thing_by_id, thing_dependants, things};
 pub(crate) use wire::WireJson;

@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 use crate::{
     error::AppError,
     types::{
-        Me, ModelCard, NewApiKey, Overview, Page, RunDetail, RunFilter, RunSummary,
+        Me, ModelCard, NewApiKey, Overview, Page, RunDetail, RunFilter, RunSummary, ServiceCard, SystemStatus,
         config::{Dependants, ThingFilter, ThingPage, ThingRow},
     },
 };
@@ -91,6 +91,15 @@ pub trait Things: Send + Sync {
     async fn restore(&self, caller: &Caller, kind: &str, ids: &[String]) -> Result<(), AppError>;
 }
 
+/// What operators see.
+#[async_trait]
+pub trait System: Send + Sync {
+    /// Everything that the API serves, by surface.
+    async fn services(&self, caller: &Caller) -> Result<Vec<ServiceCard>, AppError>;
+    /// What is running, for admins.
+    async fn status(&self, caller: &Caller) -> Result<SystemStatus, AppError>;
+}
+
 /// All ports of a request.
 #[derive(Clone)]
 pub struct Ports {
@@ -100,6 +109,7 @@ pub struct Ports {
     pub runs: Arc<dyn Runs>,
     pub api_keys: Arc<dyn ApiKeys>,
     pub things: Arc<dyn Things>,
+    pub system: Arc<dyn System>,
 }
 
 /// The ports of this request.

@@ -7,6 +7,7 @@ mod model;
 mod overview;
 mod page;
 mod run;
+mod system;
 
 pub use api_key::NewApiKey;
 pub use me::{InstanceRef, Me, Role};
@@ -14,3 +15,4 @@ pub use model::ModelCard;
 pub use overview::{Checklist, Overview, ProviderCard, ProviderState, Totals};
 pub use page::Page;
 pub use run::{Attempt, RunDetail, RunFilter, RunSummary};
+pub use system::{Endpoint, ServiceCard, SystemStatus};

@@ -6,7 +6,7 @@
 use leptos::prelude::*;
 use leptos_router::{LazyRoute, lazy_route};
 
-use super::pages::{account, home, test, things};
+use super::pages::{account, admin, home, test, things};
 
 pub struct HomePage;
 
@@ -65,5 +65,29 @@ impl LazyRoute for ThingsPage {
     }
     fn view(_screen: Self) -> AnyView {
         view! { <things::ThingsPage /> }.into_any()
+    }
+}
+
+pub struct ServicesPage;
+
+#[lazy_route]
+impl LazyRoute for ServicesPage {
+    fn data() -> Self {
+        Self
+    }
+    fn view(_screen: Self) -> AnyView {
+        view! { <admin::ServicesPage /> }.into_any()
+    }
+}
+
+pub struct SystemPage;
+
+#[lazy_route]
+impl LazyRoute for SystemPage {
+    fn data() -> Self {
+        Self
+    }
+    fn view(_screen: Self) -> AnyView {
+        view! { <admin::SystemPage /> }.into_any()
     }
 }

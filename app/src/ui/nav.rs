@@ -59,7 +59,10 @@ pub const SIDEBAR: &[Group] = &[
     },
     Group {
         label: "Integrate",
-        entries: &[entry("/integrate/keys", "API keys", Glyph::Key, "tokens secrets access", 'k')],
+        entries: &[
+            entry("/integrate/keys", "API keys", Glyph::Key, "tokens secrets access", 'k'),
+            page("/integrate/services", "Endpoints", Glyph::Terminal, "services api reference try curl", Role::User),
+        ],
     },
     Group {
         label: "Admin",
@@ -69,6 +72,13 @@ pub const SIDEBAR: &[Group] = &[
             page("/admin/projects", "Projects", Glyph::Folder, "applications", Role::User),
             entry("/admin/users", "Users and roles", Glyph::Users, "people members access invite", 'u'),
             page("/admin/settings", "Settings", Glyph::Sliders, "platform values", Role::Superadmin),
+            page(
+                "/admin/system",
+                "System",
+                Glyph::Monitor,
+                "deployment version database health migrations",
+                Role::Admin,
+            ),
         ],
     },
 ];

@@ -28,3 +28,13 @@ pub const BUMP_CONFIG_VERSION: Sql = Sql {
                  WHERE key = 'config_version' RETURNING version)
                SELECT version FROM bumped, LATERAL pg_notify('electrons_config', version::text)",
 };
+
+/// The version of the database program.
+pub const DATABASE_VERSION: Sql =
+    Sql { sqlite: "SELECT sqlite_version()", postgres: "SELECT split_part(current_setting('server_version'), ' ', 1)" };
+
+/// What the data takes on disk.
+pub const DATABASE_BYTES: Sql = Sql {
+    sqlite: "SELECT page_count * page_size FROM pragma_page_count(), pragma_page_size()",
+    postgres: "SELECT pg_database_size(current_database())",
+};

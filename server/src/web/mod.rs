@@ -4,6 +4,7 @@ mod assets;
 mod pages;
 mod ports;
 mod session;
+mod system;
 
 use axum::{
     Router,

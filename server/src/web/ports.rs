@@ -13,6 +13,7 @@ use app::{
 use async_trait::async_trait;
 use serde::Deserialize;
 
+use super::system::System;
 use crate::{
     services::{
         catalog::{Model, Snapshot, User},
@@ -39,7 +40,13 @@ pub fn ports(state: &AppState) -> Ports {
         runs: pages.clone(),
         api_keys: pages.clone(),
         things: pages,
+        system: Arc::new(System(state.clone())),
     }
+}
+
+/// What a page is told when the database did not answer.
+pub(super) fn store_error(request_id: &str) -> impl Fn(StoreError) -> AppError {
+    Pages::failed(request_id)
 }
 
 struct Pages {

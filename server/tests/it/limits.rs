@@ -160,8 +160,10 @@ async fn running_calls_hold(database: Database) {
 async fn the_strictest_of_all_limits_wins(database: Database) {
     let (app, _) = still(&database).await;
     limit(&app, "openai", |row| row.requests_per_minute = Some(9)).await;
-    add_limit(&app, "of_model", "openai", |row| (row.model, row.requests_per_minute) = (Some("gpt-4o".into()), Some(4)))
-        .await;
+    add_limit(&app, "of_model", "openai", |row| {
+        (row.model, row.requests_per_minute) = (Some("gpt-4o".into()), Some(4))
+    })
+    .await;
     assert_eq!(at_once(&app, &app.api_key, "gpt-4o", 8).await.0.len(), 4);
     // The calls of the model counted for the provider, the refused ones did not.
     let (passed, refused) = at_once(&app, &app.api_key, "gpt-4o-mini", 8).await;
