@@ -24,6 +24,7 @@ pub struct Caller {
     pub instance_id: String,
     /// Id of the request, for errors.
     pub request_id: String,
+    pub origin: Origin,
 }
 
 /// Where a request comes from, for rate limits and the session list.

@@ -1,6 +1,7 @@
 //! What the product decides: validation, permissions, ids, times, limits. Services know nothing of HTTP or pages.
 
 pub mod catalog;
+pub mod config;
 pub mod gateway;
 pub mod identity;
 pub mod text;

@@ -127,6 +127,7 @@ pub mod sql;
 pub mod system;
 #[cfg(test)]
 pub mod testing;
+pub mod things;
 pub mod users;
 
 pub use configuration::Configuration;

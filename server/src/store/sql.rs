@@ -38,3 +38,9 @@ pub const DATABASE_BYTES: Sql = Sql {
     sqlite: "SELECT page_count * page_size FROM pragma_page_count(), pragma_page_size()",
     postgres: "SELECT pg_database_size(current_database())",
 };
+
+/// Puts texts in the order of their bytes, whatever collation the database was set up with.
+pub const BY_BYTES: Sql = Sql { sqlite: "", postgres: " COLLATE \"C\"" };
+
+/// Behind `json ->> name`: the value is true.
+pub const IS_TRUE: Sql = Sql { sqlite: "= 1", postgres: "= 'true'" };

@@ -1,5 +1,7 @@
 //! The ports of the pages, implemented on the services.
 
+mod things;
+
 use std::sync::Arc;
 
 use app::{
@@ -38,8 +40,8 @@ pub fn ports(state: &AppState) -> Ports {
         catalog: pages.clone(),
         home: pages.clone(),
         runs: pages.clone(),
-        api_keys: pages.clone(),
-        things: pages,
+        api_keys: pages,
+        things: Arc::new(things::Things { state: state.clone() }),
         system: Arc::new(System(state.clone())),
     }
 }
@@ -452,39 +454,5 @@ fn summary(row: RequestLogRow) -> RunSummary {
         first_token_us: row.first_token_us,
         error_source: row.error_source,
         error_message: row.error_message,
-    }
-}
-
-#[async_trait]
-impl ports::Things for Pages {
-    async fn list(
-        &self,
-        caller: &Caller,
-        _: &str,
-        _: app::types::config::ThingFilter,
-    ) -> Result<app::types::config::ThingPage, AppError> {
-        Err(AppError::Internal { request_id: caller.request_id.clone() })
-    }
-    async fn get(&self, caller: &Caller, _: &str, _: &str) -> Result<app::types::config::ThingRow, AppError> {
-        Err(AppError::Internal { request_id: caller.request_id.clone() })
-    }
-    async fn save(
-        &self,
-        caller: &Caller,
-        _: &str,
-        _: Option<String>,
-        _: Option<String>,
-        _: serde_json::Map<String, serde_json::Value>,
-    ) -> Result<app::types::config::ThingRow, AppError> {
-        Err(AppError::Internal { request_id: caller.request_id.clone() })
-    }
-    async fn dependants(&self, caller: &Caller, _: &str, _: &str) -> Result<app::types::config::Dependants, AppError> {
-        Err(AppError::Internal { request_id: caller.request_id.clone() })
-    }
-    async fn delete(&self, caller: &Caller, _: &str, _: &[String]) -> Result<(), AppError> {
-        Err(AppError::Internal { request_id: caller.request_id.clone() })
-    }
-    async fn restore(&self, caller: &Caller, _: &str, _: &[String]) -> Result<(), AppError> {
-        Err(AppError::Internal { request_id: caller.request_id.clone() })
     }
 }

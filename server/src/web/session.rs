@@ -28,7 +28,7 @@ pub async fn attach(State(state): State<AppState>, mut request: Request, next: N
     let origin = Origin { ip: info.ip.clone(), user_agent: info.user_agent.clone() };
     let cookies = request.headers().get(header::COOKIE).and_then(|value| value.to_str().ok()).map(str::to_owned);
     let caller = match &cookies {
-        Some(cookies) => find_caller(&state, cookies, &request_id).await,
+        Some(cookies) => find_caller(&state, cookies, &request_id, &origin).await,
         None => None,
     };
     request.extensions_mut().insert(caller);
@@ -55,7 +55,7 @@ pub fn provide() {
     provide_context(parts.extensions.get::<Origin>().cloned().unwrap_or_default());
 }
 
-async fn find_caller(state: &AppState, cookies: &str, request_id: &str) -> Option<Caller> {
+async fn find_caller(state: &AppState, cookies: &str, request_id: &str, origin: &Origin) -> Option<Caller> {
     let user = state
         .identity
         .by_cookie(cookies)
@@ -69,5 +69,6 @@ async fn find_caller(state: &AppState, cookies: &str, request_id: &str) -> Optio
         org_id: user.org_id.clone(),
         instance_id: found.map(|caller| caller.instance.id.clone()).unwrap_or_default(),
         request_id: request_id.to_owned(),
+        origin: origin.clone(),
     })
 }

@@ -49,6 +49,21 @@ impl Entry {
     }
 }
 
+/// The field of an id that who makes a thing chooses.
+fn chosen_id(thing: &Thing) -> Option<&'static Field> {
+    const fn id(name: &'static str, label: &'static str) -> Field {
+        let help = "Lower-case letters, digits, hyphens, dots and underscores. It stays as it is.";
+        Field { name, label, help, kind: FieldKind::Line, role: FieldRole::Fixed }
+    }
+    static ID: Field = id("id", "Id");
+    static KEY: Field = id("key", "Key");
+    match thing.id {
+        "key" if thing.named => Some(&KEY),
+        "id" if thing.named => Some(&ID),
+        _ => None,
+    }
+}
+
 /// What a new thing has where nobody said otherwise.
 fn defaults(thing: &Thing) -> Map<String, Value> {
     let on = |field: &&Field| field.kind == FieldKind::Flag && field.name == "is_active";
@@ -100,7 +115,9 @@ pub fn ThingForm(
         let role = if is_new { is_given(field.role) } else { field.role.is_changeable() };
         role && !skip.contains(&field.name) && !settled.iter().any(|name| name == field.name)
     };
-    let entries: Vec<Entry> = thing.fields.iter().filter(shows).map(|field| Entry::new(field, &body)).collect();
+    let id_field = chosen_id(thing).filter(|_| is_new);
+    let entries: Vec<Entry> =
+        id_field.into_iter().chain(thing.fields.iter().filter(shows)).map(|field| Entry::new(field, &body)).collect();
     if is_new {
         // What is copied or chosen by default is to be sent, too.
         entries.iter().for_each(|entry| entry.base.set(String::new()));
