@@ -17,5 +17,5 @@ pub use catalog::models;
 pub use home::{DismissChecklist, dismiss_checklist, load_overview};
 pub use runs::{run, runs};
 pub use system::{load_system, services};
-pub use things::{delete_things, restore_things, save_thing, thing_by_id, thing_dependants, things};
+pub use things::{delete_things, find_things, restore_things, save_thing, thing_by_id, thing_dependants, things};
 pub(crate) use wire::WireJson;

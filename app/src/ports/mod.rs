@@ -11,9 +11,12 @@ use crate::{
     error::AppError,
     types::{
         Me, ModelCard, NewApiKey, Overview, Page, RunDetail, RunFilter, RunSummary, ServiceCard, SystemStatus,
-        config::{Dependants, ThingFilter, ThingPage, ThingRow},
+        config::{Dependants, FoundThing, THINGS, ThingFilter, ThingPage, ThingRow},
     },
 };
+
+/// Things of each kind that a search answers.
+const FOUND_EACH: u32 = 5;
 
 /// The signed-in person behind a request, proven by the session cookie.
 #[derive(Debug, Clone)]
@@ -87,6 +90,23 @@ pub trait Things: Send + Sync {
         etag: Option<String>,
         fields: Map<String, Value>,
     ) -> Result<ThingRow, AppError>;
+    /// Things whose name or id holds a text, a few of each kind.
+    async fn find(&self, caller: &Caller, text: &str) -> Result<Vec<FoundThing>, AppError> {
+        let mut found = Vec::new();
+        // What has no name of its own is found by what it belongs to.
+        for thing in THINGS.iter().filter(|thing| thing.title != thing.id && thing.title != "user_id") {
+            let filter = ThingFilter { search: text.to_owned(), limit: FOUND_EACH, ..ThingFilter::default() };
+            let page = match self.list(caller, thing.kind, filter).await {
+                Err(AppError::Forbidden { .. }) => continue,
+                answer => answer?,
+            };
+            found.extend(page.rows.into_iter().map(|row| {
+                let name = row.body.get(thing.title).and_then(Value::as_str).unwrap_or(&row.id).to_owned();
+                FoundThing { kind: thing.kind.to_owned(), name, id: row.id }
+            }));
+        }
+        Ok(found)
+    }
     async fn dependants(&self, caller: &Caller, kind: &str, id: &str) -> Result<Dependants, AppError>;
     async fn delete(&self, caller: &Caller, kind: &str, ids: &[String]) -> Result<(), AppError>;
     async fn restore(&self, caller: &Caller, kind: &str, ids: &[String]) -> Result<(), AppError>;

@@ -4,7 +4,7 @@ mod auth;
 mod envelope;
 mod facts;
 mod openai;
-mod openapi;
+pub(crate) mod openapi;
 mod ops;
 mod problem;
 pub mod routes;

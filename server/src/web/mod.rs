@@ -4,7 +4,6 @@ mod assets;
 mod pages;
 mod ports;
 mod session;
-mod system;
 
 use axum::{
     Router,

@@ -1,5 +1,6 @@
 //! The ports of the pages, implemented on the services.
 
+mod system;
 mod things;
 
 use std::sync::Arc;
@@ -15,7 +16,6 @@ use app::{
 use async_trait::async_trait;
 use serde::Deserialize;
 
-use super::system::System;
 use crate::{
     services::{
         catalog::{Model, Snapshot, User},
@@ -42,12 +42,12 @@ pub fn ports(state: &AppState) -> Ports {
         runs: pages.clone(),
         api_keys: pages,
         things: Arc::new(things::Things { state: state.clone() }),
-        system: Arc::new(System(state.clone())),
+        system: Arc::new(system::System(state.clone())),
     }
 }
 
 /// What a page is told when the database did not answer.
-pub(super) fn store_error(request_id: &str) -> impl Fn(StoreError) -> AppError {
+fn store_error(request_id: &str) -> impl Fn(StoreError) -> AppError {
     Pages::failed(request_id)
 }
 

@@ -146,9 +146,12 @@ pub fn LinkButton(
     #[prop(optional)] variant: ButtonVariant,
     #[prop(optional)] size: ButtonSize,
     #[prop(optional, into)] icon: Option<Glyph>,
+    /// Outside the consoles: the browser goes there by itself.
+    #[prop(optional)]
+    external: bool,
 ) -> impl IntoView {
     view! {
-        <a href=move || href.get() class=class_of(variant, size, false)>
+        <a href=move || href.get() class=class_of(variant, size, false) rel=external.then_some("external")>
             {icon.map(|glyph| view! { <Icon glyph /> })}
             {children()}
         </a>

@@ -61,7 +61,7 @@ pub fn Page(
             } else {
                 "flex flex-wrap items-start gap-x-4 gap-y-3"
             }>
-                <div class=if hidden_title { "sr-only" } else { "min-w-0 flex-1" }>
+                <div class=if hidden_title { "sr-only" } else { "min-w-0 flex-1 basis-64" }>
                     <h1 node_ref=heading tabindex="-1" class="text-2xl font-semibold tracking-tight wrap-anywhere">{move || title.get()}</h1>
                     {lead.map(|lead| view! { <p class="text-muted">{lead}</p> })}
                 </div>

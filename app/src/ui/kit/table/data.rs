@@ -109,6 +109,9 @@ pub fn DataTable(
     /// Whether `j`, `k` and `x` work here: one table of a page, and where single keys are allowed.
     #[prop(optional, into)]
     keys: Signal<bool>,
+    /// The heading that a row stands under; rows of one heading follow each other. The empty text is none.
+    #[prop(optional_no_strip)]
+    group: Option<Callback<ThingRow, String>>,
     /// Longest height before the body scrolls under the head.
     #[prop(default = "")]
     height: &'static str,
@@ -158,7 +161,7 @@ pub fn DataTable(
                 role="columnheader"
                 scope="col"
                 aria-sort=move || direction.get().map(|down| if down { "descending" } else { "ascending" })
-                class=format!("h-9 px-3 text-sm font-medium whitespace-nowrap text-muted first:ps-4 last:pe-4 {side}")
+                class=format!("h-9 px-3 py-1 text-sm font-medium text-muted first:ps-4 last:pe-4 {side}")
             >
                 {label}
             </th>
@@ -168,7 +171,24 @@ pub fn DataTable(
         let name = row.body.get(title).and_then(Value::as_str).unwrap_or(&row.id).to_owned();
         let (own, chosen) = (row.id.clone(), row.id.clone());
         let link = href.map(|href| href.run(row.id.clone()));
+        let heading = group.and_then(|group| {
+            let own = group.run(row.clone());
+            let before = rows.with_untracked(|rows| index.checked_sub(1).and_then(|at| rows.get(at).cloned()));
+            let is_first = before.is_none_or(|before| group.run(before) != own);
+            (is_first && !own.is_empty()).then_some(own)
+        });
+        let span = columns.len() + usize::from(selection.is_some());
         view! {
+            {heading
+                .map(|heading| {
+                    view! {
+                        <tr role="row" class="bg-sunken">
+                            <th role="rowheader" scope="rowgroup" colspan=span.to_string() class="h-8 px-4 text-start text-sm font-semibold">
+                                {heading}
+                            </th>
+                        </tr>
+                    }
+                })}
             <tr
                 role="row"
                 data-fresh=move || fresh.with(|fresh| fresh.as_ref() == Some(&own)).then_some("true")
@@ -177,7 +197,7 @@ pub fn DataTable(
                 {selection
                     .map(|selection| {
                         view! {
-                            <td role="cell" class="w-10 ps-4">
+                            <td role="cell" class="table-pick w-10 ps-4">
                                 <input
                                     type="checkbox"
                                     data-pick=index.to_string()
@@ -193,15 +213,15 @@ pub fn DataTable(
                     .enumerate()
                     .map(|(place, column)| {
                         let cell = (column.draw)(&row);
-                        let side = if column.numeric { "h-10 px-3 text-end whitespace-nowrap tabular-nums first:ps-4 last:pe-4" } else { "h-10 max-w-96 px-3 text-start first:ps-4 last:pe-4" };
+                        let side = if column.numeric { "h-10 px-3 text-end whitespace-nowrap tabular-nums first:ps-4 last:pe-4" } else { "h-10 max-w-96 px-3 py-1.5 text-start first:ps-4 last:pe-4" };
                         match (place, &link) {
                             (0, Some(link)) => {
                                 view! {
-                                    <td role="cell" data-label=column.label class=side>
+                                    <td role="cell" data-label=column.label class=format!("table-lead {side}")>
                                         <a
                                             href=link.clone()
                                             data-row-link
-                                            class="font-medium wrap-anywhere after:absolute after:inset-0 focus-visible:outline-none \
+                                            class="block min-w-36 font-medium wrap-anywhere after:absolute after:inset-0 focus-visible:outline-none \
                                                    focus-visible:after:outline-2 focus-visible:after:-outline-offset-2 focus-visible:after:outline-focus"
                                         >
                                             {cell}

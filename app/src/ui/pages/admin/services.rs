@@ -23,10 +23,10 @@ pub fn ServicesPage() -> impl IntoView {
     let draw = |cards: Vec<ServiceCard>| cards.into_iter().map(|card| view! { <Service card /> }).collect_view();
     let actions = || {
         view! {
-            <LinkButton href="/docs" icon=Glyph::Book>
+            <LinkButton href="/docs" icon=Glyph::Book external=true>
                 "Reference"
             </LinkButton>
-            <LinkButton href="/openapi.json" icon=Glyph::Code>
+            <LinkButton href="/openapi.json" icon=Glyph::Code external=true>
                 "OpenAPI"
             </LinkButton>
         }

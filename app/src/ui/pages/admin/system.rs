@@ -15,7 +15,7 @@ pub fn SystemPage() -> impl IntoView {
     let status = Resource::new_blocking(|| (), |()| api::load_system());
     let actions = || {
         view! {
-            <LinkButton href="/health/ready" icon=Glyph::CheckCircle>
+            <LinkButton href="/health/ready" icon=Glyph::CheckCircle external=true>
                 "Readiness"
             </LinkButton>
         }
@@ -115,14 +115,14 @@ fn Status(status: SystemStatus) -> impl IntoView {
             </Card>
         </div>
         <Card title="Migrations" lead="Changes of the schema that this database has, newest first." flush=true>
-            <Table caption="Migrations" columns=vec![Column::number("Version"), Column::text("Name")]>
+            <Table caption="Migrations" columns=vec![Column::text("Version"), Column::text("Name")]>
                 {status
                     .migrations
                     .into_iter()
                     .map(|(version, name)| {
                         view! {
                             <Row>
-                                <Cell label="Version" numeric=true>{version}</Cell>
+                                <Cell label="Version">{version}</Cell>
                                 <Cell label="Name">{name}</Cell>
                             </Row>
                         }

@@ -20,6 +20,8 @@ pub fn columns(spec: &'static Spec, names: Names) -> Vec<Col> {
 fn column(thing: &'static Thing, name: &'static str, names: Names, is_link: bool) -> Col {
     let special = special(thing, name, names);
     let (label, kind) = match (name, thing.field(name)) {
+        ("pricing", _) => ("Price, in / out per 1M", FieldKind::Json),
+        ("config", _) if thing.kind == "instance" => ("Limits", FieldKind::Json),
         ("created_at", _) => ("Created", FieldKind::Time),
         ("updated_at", _) => ("Changed", FieldKind::Time),
         (_, Some(field)) => (field.label, field.kind),
@@ -46,8 +48,8 @@ fn special(thing: &Thing, name: &str, _names: Names) -> Option<Special> {
     Some(match (thing.kind, name) {
         ("rate-limit", "id") => |row, names| scope_of_limit(&row.body, names).into_any(),
         ("model-config", "capabilities") => |row, _| capabilities(row.body.get("capabilities")),
-        ("model-config", "pricing") => |row, _| pricing(row.body.get("pricing")).into_any(),
-        ("model-config", "rate_limits") => |row, _| rates(row.body.get("rate_limits")).into_any(),
+        ("model-config", "pricing") => |row, _| tight(pricing(row.body.get("pricing"))),
+        ("model-config", "rate_limits") => |row, _| tight(rates(row.body.get("rate_limits"))),
         ("instance", "config") => |row, _| instance_limits(&row.body),
         ("api-key", "masked") => |row, _| key_state(&row.body),
         (_, "id" | "instance_id" | "model_id" | "key") if thing.id == name || name == "model_id" => match name {
@@ -58,6 +60,11 @@ fn special(thing: &Thing, name: &str, _names: Names) -> Option<Special> {
         },
         _ => return None,
     })
+}
+
+/// A text that stays on one line.
+fn tight(text: String) -> AnyView {
+    view! { <span class="whitespace-nowrap">{text}</span> }.into_any()
 }
 
 fn code(text: &str) -> AnyView {
@@ -172,7 +179,7 @@ fn capabilities(value: Option<&Value>) -> AnyView {
     view! { <span class="inline-flex flex-wrap gap-1">{badges}</span> }.into_any()
 }
 
-/// The price of a model in one line: `$2.50 in, $10.00 out per 1M`, `$0.04 per image`.
+/// The price of a model in one line: `$2.50 / $10.00` for a million tokens in and out, `$0.04 per image`.
 pub fn pricing(value: Option<&Value>) -> String {
     let Some(Value::Object(prices)) = value else { return "–".to_owned() };
     let number = |name: &str| prices.get(name).and_then(Value::as_f64);
@@ -180,8 +187,8 @@ pub fn pricing(value: Option<&Value>) -> String {
     let input = million("input", "input_cost_per_1k");
     let output = million("output", "output_cost_per_1k");
     match (input, output) {
-        (Some(input), Some(output)) => format!("{} in, {} out per 1M", format::price(input), format::price(output)),
-        (Some(input), None) => format!("{} per 1M", format::price(input)),
+        (Some(input), Some(output)) => format!("{} / {}", format::price(input), format::price(output)),
+        (Some(input), None) => format::price(input),
         _ => ["per_image", "per_second", "per_character", "per_request"]
             .into_iter()
             .find_map(|name| Some(format!("{} {}", format::price(number(name)?), name.replace('_', " "))))
@@ -230,7 +237,7 @@ mod tests {
 
     #[test]
     fn prices_and_rates_read_like_a_price_list() {
-        assert_eq!(pricing(Some(&json!({ "input": 2.5, "output_cost_per_1k": 0.01 }))), "$2.50 in, $10.00 out per 1M");
+        assert_eq!(pricing(Some(&json!({ "input": 2.5, "output_cost_per_1k": 0.01 }))), "$2.50 / $10.00");
         assert_eq!(pricing(Some(&json!({ "per_image": 0.04 }))), "$0.04 per image");
         assert_eq!(pricing(None), "–");
         assert_eq!(rates(Some(&json!({ "rpm": 500, "tpm": 30_000 }))), "500 rpm, 30k tpm");

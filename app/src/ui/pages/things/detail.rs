@@ -19,7 +19,7 @@ use super::{
 use crate::{
     api,
     error::AppError,
-    types::config::{FieldKind, FieldRole, ThingRow},
+    types::config::{FieldKind, FieldRole, Thing, ThingRow},
     ui::{
         kit::{
             Button, ButtonVariant, Card, CopyButton, Glyph, Icon, LinkButton, Load, Tab, TabPanel, Tabs, Time, format,
@@ -69,8 +69,8 @@ fn Loaded(spec: &'static Spec, row: ThingRow, #[prop(into)] reload: Callback<()>
     let editable = row.editable;
     let actions = move || {
         view! {
-            {panels::actions(thing, current)}
-            {(editable && !spec.no_create)
+            {panels::actions(thing, current, reload)}
+            {(editable && can_delete(thing))
                 .then(|| {
                     let href = format!("{}?new=1&from={}", spec.path, super::specs::escape(&current.get_untracked().id));
                     view! {
@@ -79,7 +79,7 @@ fn Loaded(spec: &'static Spec, row: ThingRow, #[prop(into)] reload: Callback<()>
                         </LinkButton>
                     }
                 })}
-            {(editable && thing.kind != "setting")
+            {(editable && can_delete(thing))
                 .then(|| {
                     view! {
                         <Button icon=Glyph::Trash on_click=move |_| removing.set(vec![current.get_untracked()])>
@@ -146,10 +146,11 @@ fn Body(
     let query = use_query_map();
     let tabs: Vec<Tab> = std::iter::once(Tab::new("settings", "Settings"))
         .chain(extra.iter().map(|(key, label)| Tab::new(key, *label)))
-        .chain(spec.related.iter().filter_map(|(kind, _)| {
-            let related = super::specs::spec(kind)?;
-            Some(Tab::new(related.thing.kind, related.heading))
-        }))
+        .chain(
+            spec.related
+                .iter()
+                .filter_map(|(kind, _, label)| Some(Tab::new(super::specs::spec(kind)?.thing.kind, *label))),
+        )
         .collect();
     let keys: Vec<&'static str> = tabs.iter().map(|tab| tab.key).collect();
     let selected = {
@@ -191,7 +192,7 @@ fn Body(
             {spec
                 .related
                 .iter()
-                .filter_map(|(kind, field)| Some((super::specs::spec(kind)?, *field)))
+                .filter_map(|(kind, field, _)| Some((super::specs::spec(kind)?, *field)))
                 .map(|(related, field)| {
                     view! {
                         <TabPanel id="thing" key=related.thing.kind selected>
@@ -218,7 +219,7 @@ fn Related(spec: &'static Spec, field: &'static str, owner: ThingRow) -> impl In
     }
     view! {
         <div class="flex min-w-0 flex-col gap-3">
-            {(owner.editable && !spec.no_create)
+            {owner.editable
                 .then(|| {
                     view! {
                         <p>
@@ -296,7 +297,12 @@ pub fn can_create(spec: &Spec, role: crate::types::Role) -> bool {
         (Owner::Organization, _) => Role::Admin,
         (Owner::Instance, _) => Role::User,
     };
-    !spec.no_create && spec.thing.kind != "setting" && role >= least
+    can_delete(spec.thing) && role >= least
+}
+
+/// Keys are revoked, settings stay.
+pub fn can_delete(thing: &Thing) -> bool {
+    !matches!(thing.kind, "api-key" | "setting")
 }
 
 /// The button that makes a new one.

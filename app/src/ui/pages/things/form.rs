@@ -1,7 +1,10 @@
 //! The one form: makes a thing and edits it, drawn from its description.
 
+use std::pin::Pin;
+
 use leptos::{ev, html, prelude::*, task::spawn_local};
 use serde_json::{Map, Value};
+use wasm_bindgen::JsCast;
 
 use super::{
     conflict::Conflict,
@@ -18,6 +21,9 @@ use crate::{
         layout::use_frame,
     },
 };
+
+/// Makes a thing of these fields.
+pub type Saver = Callback<Map<String, Value>, Pin<Box<dyn Future<Output = Result<ThingRow, AppError>> + Send>>>;
 
 /// A field of the form and what stands in it.
 #[derive(Clone, Copy)]
@@ -93,6 +99,9 @@ pub fn ThingForm(
     settled: Vec<String>,
     #[prop(into)] on_saved: Callback<ThingRow>,
     #[prop(optional, into)] on_cancel: Option<Callback<()>>,
+    /// Makes the thing in another way than by `save_thing`.
+    #[prop(optional, into)]
+    saver: Option<Saver>,
     /// Told whether something is not saved.
     #[prop(optional)]
     dirty: Option<RwSignal<bool>>,
@@ -166,6 +175,13 @@ pub fn ThingForm(
         list.with_value(|entries| {
             for entry in entries {
                 let dirty = untrack(|| entry.is_dirty());
+                // Some JSON is required only where other fields say so; the server knows.
+                let blank =
+                    entry.field.kind == FieldKind::Json && entry.raw.with_untracked(|raw| raw.trim().is_empty());
+                if is_new && blank {
+                    entry.error.set(None);
+                    continue;
+                }
                 match entry.raw.with_untracked(|raw| to_value(entry.field, raw)) {
                     Ok(Value::Null) if is_new => entry.error.set(None),
                     Ok(value) => {
@@ -190,7 +206,10 @@ pub fn ThingForm(
         busy.set(true);
         let id = id.clone();
         spawn_local(async move {
-            let answer = api::save_thing(thing.kind.to_owned(), id, etag.get_value(), fields).await;
+            let answer = match saver {
+                Some(saver) => saver.run(fields).await,
+                None => api::save_thing(thing.kind.to_owned(), id, etag.get_value(), fields).await,
+            };
             let _ = busy.try_set(false);
             match answer {
                 Ok(row) => {
@@ -217,6 +236,22 @@ pub fn ThingForm(
         });
     };
     let save = Callback::new(move |()| save());
+
+    if is_new {
+        // The dialog gives the focus to its close button.
+        Effect::new(move |_| {
+            let Some(form) = form.get() else { return };
+            set_timeout(
+                move || {
+                    let first = form.query_selector("input, textarea, select, [aria-haspopup=listbox]").ok().flatten();
+                    if let Some(first) = first.and_then(|first| first.dyn_into::<web_sys::HtmlElement>().ok()) {
+                        let _ = first.focus();
+                    }
+                },
+                std::time::Duration::from_millis(60),
+            );
+        });
+    }
 
     // Ctrl S, for the form on top.
     Effect::new(move |_| {
@@ -265,7 +300,13 @@ pub fn ThingForm(
 
     let prefix_ = prefix.clone();
     let draw = move |entry: &Entry| {
-        view! { <FieldView field=entry.field prefix=prefix_.clone() raw=entry.raw error=entry.error /> }.into_any()
+        let wide = matches!(entry.field.kind, FieldKind::Text | FieldKind::Words | FieldKind::Json);
+        view! {
+            <div class=if wide { "min-w-0 @lg:col-span-2" } else { "min-w-0" }>
+                <FieldView field=entry.field prefix=prefix_.clone() raw=entry.raw error=entry.error />
+            </div>
+        }
+        .into_any()
     };
     // Free JSON is for the few who need it.
     let is_aside = |entry: &&Entry| entry.field.kind == FieldKind::Json && entry.field.role == FieldRole::Optional;
@@ -278,7 +319,7 @@ pub fn ThingForm(
         <form
             node_ref=form
             novalidate
-            class="flex min-w-0 flex-col gap-5"
+            class="@container flex min-w-0 flex-col gap-5"
             aria-label=format!("{} {}", if is_new { "New" } else { "Edit" }, thing.one)
             on:submit=move |event| {
                 event.prevent_default();
@@ -311,7 +352,7 @@ pub fn ThingForm(
                     }
                 })}
             <fieldset disabled=!editable class="contents">
-                {main}
+                <div class="grid min-w-0 grid-cols-1 items-start gap-5 @lg:grid-cols-2">{main}</div>
                 {(!aside.is_empty())
                     .then(|| {
                         view! {

@@ -67,8 +67,8 @@ impl Asked {
         if pairs.is_empty() { String::new() } else { format!("?{}", pairs.join("&")) }
     }
 
-    pub fn filter(&self, scope: &[(String, String)]) -> ThingFilter {
-        let (sort, descending) = self.sort.clone().unwrap_or_default();
+    pub fn filter(&self, spec: &Spec, scope: &[(String, String)]) -> ThingFilter {
+        let (sort, descending) = self.sort.clone().unwrap_or_else(|| (spec.group.to_owned(), false));
         ThingFilter {
             equal: self.equal.iter().chain(scope).cloned().collect(),
             search: self.search.clone(),
@@ -151,7 +151,7 @@ pub fn ThingList(
     let names = Names::here();
     let place = if inside { Place::own() } else { Place::address(spec) };
     let scope = StoredValue::new(scope);
-    let filter = move || scope.with_value(|scope| place.asked.get().filter(scope));
+    let filter = move || scope.with_value(|scope| place.asked.get().filter(spec, scope));
     let read = move |filter| load(thing, filter);
     let resource = if inside { Resource::new(filter, read) } else { Resource::new_blocking(filter, read) };
     let made = made.unwrap_or_else(|| RwSignal::new(None));
@@ -169,6 +169,9 @@ pub fn ThingList(
         })
     });
     let dirty = RwSignal::new(false);
+    // A key's secret is shown once, so keys have a sheet of their own.
+    let is_key = thing.kind == "api-key";
+    let sheet = if is_key { RwSignal::new(false) } else { create };
     let preset = move || {
         let mut preset = copy.get_untracked();
         scope
@@ -176,7 +179,9 @@ pub fn ThingList(
         preset
     };
     let on_saved = Callback::new(move |row: ThingRow| {
-        create.set(false);
+        if !is_key {
+            create.set(false);
+        }
         dirty.set(false);
         spawn_local(async move {
             names.learn(names_of(thing, std::slice::from_ref(&row)).await);
@@ -198,7 +203,7 @@ pub fn ThingList(
         </section>
         <Dialog
             id=format!("new-{}", thing.kind)
-            open=create
+            open=sheet
             title=format!("New {}", thing.one)
             side=DialogSide::End
             size=DialogSize::Large
@@ -268,7 +273,7 @@ mod tests {
         }
         assert_eq!(Asked::read(spec, &query), asked);
         assert_eq!(Asked::default().query(), "");
-        let filter = asked.filter(&[("org_id".to_owned(), "o".to_owned())]);
+        let filter = asked.filter(spec, &[("org_id".to_owned(), "o".to_owned())]);
         assert_eq!(filter.equal.len(), 2);
         assert!(filter.descending && filter.deleted);
     }

@@ -29,8 +29,12 @@ use serde_json::{Map, Value};
 use self::{
     detail::{NewButton, ThingDetail, can_create},
     list::ThingList,
-    names::Names,
     specs::{Spec, spec_at},
+};
+pub use self::{
+    fields::RefPicker,
+    names::Names,
+    specs::{escape, href as page_of, spec},
 };
 use super::not_found::Missing;
 use crate::{

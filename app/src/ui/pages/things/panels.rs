@@ -10,7 +10,7 @@ pub fn own_editor(_thing: &Thing) -> &'static [&'static str] {
 }
 
 /// Buttons beside the heading.
-pub fn actions(_thing: &Thing, _row: RwSignal<ThingRow>) -> AnyView {
+pub fn actions(_thing: &Thing, _row: RwSignal<ThingRow>, _reload: Callback<()>) -> AnyView {
     ().into_any()
 }
 

@@ -6,6 +6,7 @@ use leptos::{ev, prelude::*, task::spawn_local};
 use serde_json::{Map, Value};
 
 use super::{
+    detail::can_delete,
     list::Place,
     names::{Names, load},
     remove::RemoveDialog,
@@ -13,7 +14,7 @@ use super::{
 };
 use crate::{
     api,
-    types::config::ThingRow,
+    types::config::{FieldKind, ThingRow},
     ui::kit::{
         Button, ButtonSize, ButtonVariant, Col, DataTable, EmptyState, Glyph, Selection, table::export, use_toasts,
     },
@@ -62,7 +63,7 @@ pub(super) fn Rows(
         event.prevent_default();
         let Some(after) = next.get_untracked().filter(|_| !busy.get_untracked()) else { return };
         busy.set(true);
-        let mut filter = scope.with_value(|scope| place.asked.get_untracked().filter(scope));
+        let mut filter = scope.with_value(|scope| place.asked.get_untracked().filter(spec, scope));
         filter.after = Some(after);
         spawn_local(async move {
             match load(thing, filter).await {
@@ -108,7 +109,7 @@ pub(super) fn Rows(
             view! {
                 <div class="flex flex-wrap items-center gap-2 border-b border-line bg-selected px-4 py-1.5" role="region" aria-label="Selection">
                     <span class="me-auto font-medium" role="status">{format!("{} selected", counted(count, thing.one, thing.many))}</span>
-                    {match (deleted(), deletable && thing.kind != "setting") {
+                    {match (deleted(), deletable && can_delete(thing)) {
                         (true, _) => {
                             view! {
                                 <Button size=ButtonSize::Small icon=Glyph::History on_click=restore>
@@ -138,6 +139,16 @@ pub(super) fn Rows(
         })
     };
     let empty = Memo::new(move |_| rows.with(Vec::is_empty));
+    let group = (!spec.group.is_empty()).then(|| {
+        Callback::new(move |row: ThingRow| {
+            let value = row.body.get(spec.group).and_then(Value::as_str).unwrap_or_default();
+            match thing.field(spec.group).map(|field| field.kind) {
+                _ if place.asked.with_untracked(|asked| asked.sort.is_some()) => String::new(),
+                Some(FieldKind::Ref(kind)) => names.of(kind, value),
+                _ => value.to_owned(),
+            }
+        })
+    });
     let href = move |id: String| format!("{}/{}", spec.path, escape(&id));
     let table = move || {
         if empty.get() {
@@ -167,6 +178,7 @@ pub(super) fn Rows(
                 }
                 fresh
                 keys
+                group=group
                 height=if inside { "md:max-h-96" } else { "md:max-h-[calc(100dvh-16rem)]" }
             />
         }
@@ -274,14 +286,9 @@ fn Nothing(spec: &'static Spec, place: Place, create: RwSignal<bool>, inside: bo
     let text = if inside { String::new() } else { spec.lead.to_owned() };
     view! {
         <EmptyState icon=Glyph::List title=format!("No {} yet", thing.many) text>
-            {(!spec.no_create)
-                .then(|| {
-                    view! {
-                        <Button variant=ButtonVariant::Primary icon=Glyph::Plus on_click=move |_| create.set(true)>
-                            {format!("New {}", thing.one)}
-                        </Button>
-                    }
-                })}
+            <Button variant=ButtonVariant::Primary icon=Glyph::Plus on_click=move |_| create.set(true)>
+                {format!("New {}", thing.one)}
+            </Button>
         </EmptyState>
     }
     .into_any()

@@ -3,8 +3,8 @@
 
 use crate::types::config::{self, Thing};
 
-/// A list inside the page of the thing it belongs to: the kind, and the field that names the owner.
-pub type Related = (&'static str, &'static str);
+/// A list inside the page of the thing it belongs to: the kind, the field that names the owner, and the tab's label.
+pub type Related = (&'static str, &'static str, &'static str);
 
 pub struct Spec {
     pub path: &'static str,
@@ -19,8 +19,8 @@ pub struct Spec {
     /// Fields by which the list can be narrowed.
     pub filters: &'static [&'static str],
     pub related: &'static [Related],
-    /// Made by a dialog of its own, or not by people.
-    pub no_create: bool,
+    /// The field whose values are headings, while nothing else orders the list.
+    pub group: &'static str,
     /// Taken away only after its name was typed.
     pub typed_delete: bool,
 }
@@ -34,7 +34,7 @@ const BASE: Spec = Spec {
     more: &[],
     filters: &[],
     related: &[],
-    no_create: false,
+    group: "",
     typed_delete: false,
 };
 
@@ -46,7 +46,8 @@ pub const SPECS: &[Spec] = &[
         lead: "What callers may ask for, who runs it, what it costs, and how a request becomes the provider's.",
         columns: &["display_name", "model_id", "provider_id", "capabilities", "pricing", "rate_limits", "status"],
         more: &["adapter", "upstream_model", "org_id", "created_at", "updated_at"],
-        filters: &["provider_id", "status"],
+        filters: &["provider_id", "capabilities", "status"],
+        group: "provider_id",
         ..BASE
     },
     Spec {
@@ -57,7 +58,7 @@ pub const SPECS: &[Spec] = &[
         columns: &["display_name", "id", "adapter", "base_url", "is_active"],
         more: &["sort", "created_at", "updated_at"],
         filters: &["is_active"],
-        related: &[("model-config", "provider_id")],
+        related: &[("model-config", "provider_id", "Models")],
         ..BASE
     },
     Spec {
@@ -68,6 +69,7 @@ pub const SPECS: &[Spec] = &[
         columns: &["task_type", "subtask", "provider", "model", "weight", "is_default", "is_active"],
         more: &["cost_tier", "quality_tier", "created_at", "updated_at"],
         filters: &["provider", "cost_tier", "quality_tier", "is_default", "is_active"],
+        group: "task_type",
         ..BASE
     },
     Spec {
@@ -113,11 +115,11 @@ pub const SPECS: &[Spec] = &[
         path: "/integrate/keys",
         thing: &config::API_KEY,
         heading: "API keys",
+        related: &[("rate-limit", "key_id", "Limits")],
         lead: "What programs sign their calls with. A secret is shown once; only its hash is kept.",
-        columns: &["name", "masked", "user_id", "project_id", "instance_id", "scopes", "last_used_at", "expires_at"],
-        more: &["allowed_models", "org_id", "revoked_at", "created_at"],
+        columns: &["name", "masked", "user_id", "project_id", "scopes", "last_used_at", "expires_at"],
+        more: &["instance_id", "allowed_models", "org_id", "revoked_at", "created_at"],
         filters: &["instance_id", "user_id", "project_id"],
-        no_create: true,
         ..BASE
     },
     Spec {
@@ -127,7 +129,11 @@ pub const SPECS: &[Spec] = &[
         lead: "Customers or departments: each has its own people, instances and records.",
         columns: &["name", "billing_email", "created_at"],
         more: &["updated_at"],
-        related: &[("instance", "org_id"), ("user", "org_id"), ("rate-limit", "org_id")],
+        related: &[
+            ("instance", "org_id", "Instances"),
+            ("user", "org_id", "People"),
+            ("rate-limit", "org_id", "Limits"),
+        ],
         typed_delete: true,
         ..BASE
     },
@@ -140,10 +146,10 @@ pub const SPECS: &[Spec] = &[
         more: &["r2_bucket", "content_retention_days", "updated_at"],
         filters: &["org_id"],
         related: &[
-            ("project", "instance_id"),
-            ("instance-access", "instance_id"),
-            ("api-key", "instance_id"),
-            ("rate-limit", "instance_id"),
+            ("project", "instance_id", "Projects"),
+            ("instance-access", "instance_id", "People"),
+            ("api-key", "instance_id", "API keys"),
+            ("rate-limit", "instance_id", "Limits"),
         ],
         typed_delete: true,
         ..BASE
@@ -156,7 +162,7 @@ pub const SPECS: &[Spec] = &[
         columns: &["name", "description", "instance_id", "created_at"],
         more: &["updated_at"],
         filters: &["instance_id"],
-        related: &[("api-key", "project_id"), ("rate-limit", "project_id")],
+        related: &[("api-key", "project_id", "API keys"), ("rate-limit", "project_id", "Limits")],
         ..BASE
     },
     Spec {
@@ -167,7 +173,7 @@ pub const SPECS: &[Spec] = &[
         columns: &["name", "email", "role", "is_active", "last_sign_in_at", "org_id"],
         more: &["created_at", "updated_at"],
         filters: &["role", "is_active", "org_id"],
-        related: &[("instance-access", "user_id"), ("api-key", "user_id")],
+        related: &[("instance-access", "user_id", "Instances"), ("api-key", "user_id", "API keys")],
         ..BASE
     },
     Spec {
@@ -231,14 +237,15 @@ mod tests {
             assert!(spec(thing.kind).is_some(), "{} has no page", thing.kind);
         }
         for spec in SPECS {
-            let always = ["created_at", "updated_at", spec.thing.id];
+            let always = ["created_at", "updated_at", "usage", spec.thing.id];
             for name in spec.columns.iter().chain(spec.more) {
                 assert!(spec.thing.field(name).is_some() || always.contains(name), "{}: {name}", spec.path);
             }
+            assert!(spec.group.is_empty() || spec.thing.field(spec.group).is_some(), "{}", spec.path);
             for name in spec.filters {
                 assert!(spec.thing.field(name).is_some(), "{}: {name}", spec.path);
             }
-            for (kind, field) in spec.related {
+            for (kind, field, _) in spec.related {
                 assert!(thing(kind).is_some_and(|thing| thing.field(field).is_some()), "{kind}.{field}");
             }
         }

@@ -24,6 +24,20 @@ use crate::{
 
 /// Rows of an export are read in pages of this size, up to so many.
 const EXPORT_PAGE: u32 = 200;
+/// What models make, as their descriptions name it.
+const CAPABILITIES: &[&str] = &[
+    "text",
+    "image",
+    "audio",
+    "transcription",
+    "video",
+    "image_to_video",
+    "embedding",
+    "rerank",
+    "moderation",
+    "media",
+    "render",
+];
 const EXPORT_MOST: usize = 10_000;
 
 /// Search, filters, columns, export.
@@ -83,7 +97,7 @@ pub(super) fn Tools(
             return;
         }
         busy.set(true);
-        let filter = scope.with_value(|scope| place.asked.get_untracked().filter(scope));
+        let filter = scope.with_value(|scope| place.asked.get_untracked().filter(spec, scope));
         spawn_local(async move {
             match every_row(thing.kind, filter).await {
                 Ok(rows) => {
@@ -253,6 +267,9 @@ fn FilterControl(field: &'static Field, place: Place) -> impl IntoView {
         FieldKind::Flag => {
             vec![any, pair("true", &format!("{}: yes", field.label)), pair("false", &format!("{}: no", field.label))]
         }
+        FieldKind::Json if name == "capabilities" => std::iter::once(pair("", "Makes: anything"))
+            .chain(CAPABILITIES.iter().map(|kind| pair(kind, &format!("Makes: {}", kind.replace('_', " ")))))
+            .collect(),
         FieldKind::Ref(kind) => {
             let raw = RwSignal::new(value.get_untracked());
             Effect::new(move |_| {
@@ -268,7 +285,7 @@ fn FilterControl(field: &'static Field, place: Place) -> impl IntoView {
                 }
             });
             return view! {
-                <div class="w-44 [&>div>button]:h-8">
+                <div class="min-w-36 flex-1 sm:w-44 sm:flex-none [&>div>button]:h-8">
                     <RefPicker
                         id=format!("filter-{name}")
                         label=field.label
@@ -284,7 +301,7 @@ fn FilterControl(field: &'static Field, place: Place) -> impl IntoView {
         _ => return ().into_any(),
     };
     view! {
-        <div class="max-w-44">
+        <div class="min-w-36 flex-1 sm:max-w-44 sm:flex-none">
             <Select options=Signal::stored(options) value=value on_change=set label=field.label small=true />
         </div>
     }

@@ -8,7 +8,7 @@ use app::{
 use async_trait::async_trait;
 use serde_json::Value;
 
-use super::ports::store_error;
+use super::store_error;
 use crate::{http::openapi, state::AppState};
 
 /// The port on one state.
@@ -64,7 +64,7 @@ fn cards(document: &Value) -> Vec<ServiceCard> {
         .iter()
         .map(|tag| ServiceCard {
             name: text(tag, "name"),
-            description: text(tag, "description").lines().next().unwrap_or_default().to_owned(),
+            description: text(tag, "description").lines().next().unwrap_or_default().replace('`', ""),
             endpoints: Vec::new(),
         })
         .collect();
