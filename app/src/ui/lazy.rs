@@ -91,3 +91,15 @@ impl LazyRoute for SystemPage {
         view! { <admin::SystemPage /> }.into_any()
     }
 }
+
+pub struct AuditPage;
+
+#[lazy_route]
+impl LazyRoute for AuditPage {
+    fn data() -> Self {
+        Self
+    }
+    fn view(_screen: Self) -> AnyView {
+        view! { <admin::AuditPage /> }.into_any()
+    }
+}

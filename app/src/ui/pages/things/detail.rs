@@ -297,7 +297,7 @@ pub fn can_create(spec: &Spec, role: crate::types::Role) -> bool {
         (Owner::Organization, _) => Role::Admin,
         (Owner::Instance, _) => Role::User,
     };
-    can_delete(spec.thing) && role >= least
+    spec.thing.kind != "setting" && role >= least
 }
 
 /// Keys are revoked, settings stay.

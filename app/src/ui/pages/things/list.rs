@@ -12,6 +12,7 @@ use serde_json::{Map, Value};
 use super::{
     cells,
     form::ThingForm,
+    keys::KeySheet,
     names::{Listed, Names, load, names_of},
     rows::Rows,
     specs::{Spec, escape},
@@ -201,6 +202,7 @@ pub fn ThingList(
             <Tools spec place scope shown inside keys />
             <Load resource view=draw skeleton=ViewFn::from(|| view! { <TableSkeleton /> }) />
         </section>
+        {is_key.then(|| view! { <KeySheet open=create preset=preset() on_made=on_saved /> })}
         <Dialog
             id=format!("new-{}", thing.kind)
             open=sheet

@@ -10,9 +10,11 @@ mod conflict;
 mod detail;
 mod fields;
 mod form;
+mod keys;
 mod list;
 mod names;
 mod panels;
+mod people;
 mod remove;
 mod rows;
 mod specs;
@@ -28,6 +30,7 @@ use serde_json::{Map, Value};
 
 use self::{
     detail::{NewButton, ThingDetail, can_create},
+    keys::KeyUse,
     list::ThingList,
     specs::{Spec, spec_at},
 };
@@ -49,6 +52,7 @@ pub fn ThingsPage() -> impl IntoView {
     let path = use_location().pathname;
     let params = use_params_map();
     Names::provide();
+    KeyUse::provide();
     // The section is not a parameter, so the list's path is read from the whole.
     let place = Memo::new(move |before: Option<&(Option<String>, Option<String>)>| {
         let id = params.with(|params| params.get("id"));

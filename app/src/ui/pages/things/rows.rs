@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 
 use super::{
     detail::can_delete,
+    keys::KeyUse,
     list::Place,
     names::{Names, load},
     remove::RemoveDialog,
@@ -44,6 +45,10 @@ pub(super) fn Rows(
     let fresh = RwSignal::new(None::<String>);
     let selection = Selection::default();
     let removing = RwSignal::new(Vec::<ThingRow>::new());
+    if thing.kind == "api-key" {
+        let uses = KeyUse::here();
+        Effect::new(move |_| rows.with(|rows| uses.ask(rows)));
+    }
     Effect::new(move |_| {
         let Some(row) = made.get() else { return };
         made.set(None);

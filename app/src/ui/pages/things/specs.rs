@@ -117,7 +117,7 @@ pub const SPECS: &[Spec] = &[
         heading: "API keys",
         related: &[("rate-limit", "key_id", "Limits")],
         lead: "What programs sign their calls with. A secret is shown once; only its hash is kept.",
-        columns: &["name", "masked", "user_id", "project_id", "scopes", "last_used_at", "expires_at"],
+        columns: &["name", "masked", "user_id", "project_id", "scopes", "usage", "last_used_at", "expires_at"],
         more: &["instance_id", "allowed_models", "org_id", "revoked_at", "created_at"],
         filters: &["instance_id", "user_id", "project_id"],
         ..BASE
