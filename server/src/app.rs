@@ -2,7 +2,7 @@
 
 use std::{collections::HashMap, net::SocketAddr, sync::Arc, time::Duration};
 
-use app::types::{NewApiKey, Role};
+use app::types::{ApiKeyDraft, NewApiKey, Role};
 use tokio::{net::TcpListener, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 
@@ -21,7 +21,7 @@ use crate::{
     settings::{Settings, Synchronous},
     shutdown::Tasks,
     state::{AppState, Services},
-    store::{Db, DbOptions, LockError, ServerLock, StoreError},
+    store::{Db, DbOptions, LockError, ServerLock, StoreError, audit::Actor},
     web,
 };
 
@@ -129,17 +129,22 @@ impl Core {
             return Ok(None);
         }
         let organization = snapshot.organizations.values().min_by_key(|o| o.id.clone()).ok_or(StartError::Empty)?;
-        let made =
-            self.identity.create_user(&organization.id, "admin@localhost", "Administrator", Role::Superadmin).await;
+        let by = || Actor::system("First start");
+        let made = self
+            .identity
+            .create_user(&organization.id, "admin@localhost", "Administrator", Role::Superadmin, by())
+            .await;
         let user_id = match made {
             Err(IdentityError::Store(StoreError::Conflict { .. })) => return Ok(None),
             made => made?,
         };
         let snapshot = self.catalog.snapshot();
         let user = snapshot.users.get(&user_id).ok_or(StartError::Empty)?;
+        let caller = self.identity.in_instance(user, Some(&snapshot.default_instance))?;
+        let draft = ApiKeyDraft { name: "First key".to_owned(), ..ApiKeyDraft::default() };
         Ok(Some(Welcome {
-            sign_in_token: self.identity.make_link(&user_id).await?,
-            api_key: self.identity.create_key(user, &snapshot.default_instance, "First key", None).await?,
+            sign_in_token: self.identity.make_link(&user_id, by()).await?.0,
+            api_key: self.identity.create_key(&caller, draft, by()).await?,
         }))
     }
 }
@@ -172,6 +177,7 @@ impl App {
         let recorder = Recorder::start(core.db.clone(), &settings.recording, &tasks);
         let gateway = Gateway::new(core.catalog.clone(), transport, recorder, clock.clone(), &settings, simulator);
         tasks.spawn(core.catalog.clone().keep(tasks.clone()));
+        tasks.spawn(core.identity.clone().keep_last_used(tasks.clone()));
         tasks.spawn(record::retain(core.db.clone(), clock.clone(), settings.recording.clone(), tasks.clone()));
 
         let state = AppState::new(Services {

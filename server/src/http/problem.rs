@@ -13,7 +13,7 @@ use crate::{
     providers::{ErrorClass, input::InputError},
     services::{
         gateway::{GatewayError, Source},
-        identity::IdentityError,
+        identity::{Denied, IdentityError},
     },
 };
 
@@ -52,7 +52,8 @@ impl Problem {
                 | IdentityError::TestKey
                 | IdentityError::WrongPassword => 401,
                 IdentityError::UnknownInstance(_) => 404,
-                IdentityError::NoAccess(_) => 403,
+                IdentityError::NoAccess(_) | IdentityError::Denied(_) => 403,
+                IdentityError::NotFound(_) => 404,
                 IdentityError::Password(_) | IdentityError::Invalid { .. } => 400,
                 IdentityError::TooManyTries(_) => 429,
                 IdentityError::Busy | IdentityError::Store(_) => 503,
@@ -128,7 +129,9 @@ impl Problem {
         match self {
             Self::Identity(error) => match error {
                 IdentityError::UnknownInstance(_) => (INVALID, Some("instance_not_found"), None),
+                IdentityError::NotFound(_) => (INVALID, Some("not_found"), None),
                 IdentityError::NoAccess(_) => (INVALID, Some("instance_access_denied"), None),
+                IdentityError::Denied(denied) => denied_words(denied),
                 IdentityError::TooManyTries(_) => ("requests", Some("rate_limit_exceeded"), None),
                 IdentityError::Busy | IdentityError::Store(_) => ("server_error", Some("unavailable"), None),
                 IdentityError::Invalid { field, .. } => (INVALID, None, Some(field)),
@@ -141,7 +144,7 @@ impl Problem {
                 }
                 GatewayError::UnknownModel { .. } => (INVALID, Some("model_not_found"), Some("model")),
                 GatewayError::ModelNotAllowed { .. } => (INVALID, Some("model_not_allowed"), Some("model")),
-                GatewayError::LevelTooLow => (INVALID, Some("insufficient_permissions"), None),
+                GatewayError::Denied(denied) => denied_words(denied),
                 GatewayError::WrongCapability { .. } => (INVALID, Some("invalid_model_capability"), Some("model")),
                 GatewayError::CannotStream { .. } => (INVALID, Some("unsupported_value"), Some("stream")),
                 GatewayError::MissingCredential { .. } => ("server_error", Some("missing_api_key"), None),
@@ -211,7 +214,9 @@ impl Problem {
             Self::Identity(error) => match error {
                 IdentityError::NoKey => (401, "MISSING_AUTH"),
                 IdentityError::UnknownInstance(_) => (404, "INSTANCE_NOT_FOUND"),
+                IdentityError::NotFound(_) => (404, "NOT_FOUND"),
                 IdentityError::NoAccess(_) => (403, "INSTANCE_ACCESS_DENIED"),
+                IdentityError::Denied(denied) => (403, denied_code(denied)),
                 IdentityError::TooManyTries(_) => (429, "RATE_LIMITED"),
                 IdentityError::Busy => (503, "SERVICE_UNAVAILABLE"),
                 IdentityError::Store(_) => (503, "DATABASE_ERROR"),
@@ -222,7 +227,8 @@ impl Problem {
                 GatewayError::Input(InputError::Syntax(_)) => (400, "INVALID_JSON"),
                 GatewayError::Input(_) => (400, "INVALID_REQUEST"),
                 GatewayError::UnknownModel { .. } => (404, "MODEL_NOT_FOUND"),
-                GatewayError::ModelNotAllowed { .. } | GatewayError::LevelTooLow => (403, "INSUFFICIENT_PERMISSIONS"),
+                GatewayError::ModelNotAllowed { .. } => (403, "INSUFFICIENT_PERMISSIONS"),
+                GatewayError::Denied(denied) => (403, denied_code(denied)),
                 GatewayError::WrongCapability { .. } => (400, "INVALID_MODEL_CAPABILITY"),
                 GatewayError::CannotStream { .. } => (400, "UNSUPPORTED_PROVIDER"),
                 GatewayError::MissingCredential { .. } => (500, "MISSING_API_KEY"),
@@ -258,6 +264,21 @@ impl Problem {
         };
         (status, code, message, details)
     }
+}
+
+fn denied_code(denied: &Denied) -> &'static str {
+    match denied {
+        Denied::Elsewhere => "INSTANCE_ACCESS_DENIED",
+        Denied::Scope(_) | Denied::Level { .. } => "INSUFFICIENT_PERMISSIONS",
+    }
+}
+
+fn denied_words(denied: &Denied) -> (&'static str, Option<&'static str>, Option<&'static str>) {
+    let code = match denied {
+        Denied::Elsewhere => "instance_access_denied",
+        Denied::Scope(_) | Denied::Level { .. } => "insufficient_permissions",
+    };
+    ("invalid_request_error", Some(code), None)
 }
 
 fn answer(status: u16, mut response: Response, retry_after: Option<Duration>) -> Response {

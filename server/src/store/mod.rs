@@ -110,6 +110,7 @@ pub mod api_keys;
 pub mod audit;
 pub mod configuration;
 pub mod error;
+pub mod identities;
 pub mod instances;
 pub mod limits;
 pub mod lock;

@@ -12,11 +12,17 @@ mod errors;
 #[cfg(test)]
 mod identity;
 #[cfg(test)]
+mod keys;
+#[cfg(test)]
+mod leaks;
+#[cfg(test)]
 mod lifecycle;
 #[cfg(test)]
 mod limits;
 #[cfg(test)]
 mod models;
+#[cfg(test)]
+mod oidc;
 #[cfg(test)]
 mod properties;
 #[cfg(test)]
@@ -29,3 +35,5 @@ mod streams;
 mod support;
 #[cfg(test)]
 mod text;
+#[cfg(test)]
+mod walk;

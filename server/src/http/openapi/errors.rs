@@ -12,7 +12,10 @@ use super::{
 use crate::{
     http::problem::Problem,
     providers::{ErrorClass, ProviderError, input::InputError},
-    services::{gateway::GatewayError, identity::IdentityError},
+    services::{
+        gateway::GatewayError,
+        identity::{Denied, IdentityError},
+    },
     store::StoreError,
 };
 
@@ -77,7 +80,11 @@ static CASES: LazyLock<Vec<Case>> = LazyLock::new(|| {
             GatewayError::ModelNotAllowed { model: "gpt-5".to_owned() },
             "The key may use certain models only, and not this one.",
         ),
-        gateway(GatewayError::LevelTooLow, "The key's owner may only look at this instance."),
+        gateway(
+            GatewayError::Denied(Denied::Level { what: "to generate", least: "the level \"user\" in the instance" }),
+            "The key's owner may only look at this instance.",
+        ),
+        identity(IdentityError::Denied(Denied::Scope("generate")), "The key was made for other things."),
         identity(IdentityError::UnknownInstance("lab".to_owned()), "There is no such instance."),
         gateway(
             GatewayError::UnknownModel { asked: "gpt4o-mini".to_owned(), near: vec!["gpt-4o-mini".to_owned()] },

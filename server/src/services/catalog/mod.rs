@@ -9,6 +9,8 @@ mod snapshot;
 use std::{sync::Arc, time::Duration};
 
 use arc_swap::ArcSwap;
+use futures::FutureExt;
+use tokio::sync::Notify;
 
 pub use build::Environment;
 pub use snapshot::{
@@ -64,14 +66,33 @@ impl Catalog {
     /// Keeps the snapshot up to date until the process stops. While the database is away the last state stays in force.
     pub async fn keep(self: Arc<Self>, tasks: Tasks) {
         let stop = tasks.token();
+        let news = Arc::new(Notify::new());
+        tasks.spawn(stop.clone().run_until_cancelled_owned(hear(self.db.clone(), news.clone())).map(drop));
         loop {
             tokio::select! {
                 _ = stop.cancelled() => return,
+                _ = news.notified() => {}
                 _ = tokio::time::sleep(POLL) => {}
             }
             if let Err(error) = self.refresh().await {
                 tracing::warn!(%error, "cannot read the configuration; the last one stays in force");
             }
         }
+    }
+}
+
+/// Passes other servers' hints on. Where there are none, or they are lost, the poll alone brings the news.
+async fn hear(db: Db, news: Arc<Notify>) {
+    loop {
+        match db.config_hints().await {
+            Ok(None) => return,
+            Ok(Some(mut hints)) => {
+                while hints.next().await.is_ok() {
+                    news.notify_one();
+                }
+            }
+            Err(error) => tracing::debug!(%error, "cannot listen for changes of the configuration"),
+        }
+        tokio::time::sleep(POLL).await;
     }
 }

@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use crate::providers::{ErrorClass, ProviderError, input::InputError};
+use crate::{
+    providers::{ErrorClass, ProviderError, input::InputError},
+    services::identity::Denied,
+};
 
 /// Whose fault a failure is; part of every record and every error body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,8 +35,8 @@ pub enum GatewayError {
     #[error("this key may not use the model \"{model}\"")]
     ModelNotAllowed { model: String },
     /// Who may only look does not spend.
-    #[error("to generate needs at least the level \"user\" in the instance")]
-    LevelTooLow,
+    #[error(transparent)]
+    Denied(#[from] Denied),
     /// A model of another kind, an image model for instance.
     #[error("the model \"{model}\" cannot generate {wanted}")]
     WrongCapability { model: String, wanted: &'static str },
@@ -71,7 +74,7 @@ impl GatewayError {
         match self {
             Self::Input(_) | Self::WrongCapability { .. } | Self::CannotStream { .. } => "invalid",
             Self::UnknownModel { .. } | Self::UnknownInstance(_) => "not_found",
-            Self::ModelNotAllowed { .. } | Self::LevelTooLow => "forbidden",
+            Self::ModelNotAllowed { .. } | Self::Denied(_) => "forbidden",
             Self::MissingCredential { .. } => "missing_credential",
             Self::RateLimited { .. } => "rate_limit",
             Self::Stopping => "stopping",
@@ -84,7 +87,7 @@ impl GatewayError {
         match self {
             Self::Input(_) | Self::WrongCapability { .. } | Self::CannotStream { .. } => 400,
             Self::UnknownModel { .. } | Self::UnknownInstance(_) => 404,
-            Self::ModelNotAllowed { .. } | Self::LevelTooLow => 403,
+            Self::ModelNotAllowed { .. } | Self::Denied(_) => 403,
             Self::MissingCredential { .. } => 500,
             Self::RateLimited { .. } => 429,
             Self::Stopping => 503,

@@ -1,7 +1,7 @@
 //! Records of finished calls on their way to the database: a bounded queue and one writer that commits them in groups.
 //! A place in the queue is taken before a call begins, so a full queue slows callers and never loses a record.
 
-use std::{collections::HashMap, time::Duration};
+use std::time::Duration;
 
 use tokio::sync::mpsc;
 
@@ -75,8 +75,8 @@ impl Writer {
     async fn write(&self, batch: &[RequestRecord]) {
         let mut wait = Duration::from_millis(100);
         loop {
-            match self.try_write(batch).await {
-                Ok(()) => return,
+            match self.db.insert_requests(batch).await {
+                Ok(_) => return,
                 // The database refuses a value and always will: the others must not wait for it.
                 Err(error @ StoreError::Invalid { .. }) => match batch {
                     [record] => {
@@ -97,18 +97,6 @@ impl Writer {
                 }
             }
         }
-    }
-
-    async fn try_write(&self, batch: &[RequestRecord]) -> Result<(), StoreError> {
-        self.db.insert_requests(batch).await?;
-        let mut used: HashMap<&str, i64> = HashMap::new();
-        for record in batch {
-            if let Some(key) = &record.log.key_id {
-                let last = used.entry(key).or_default();
-                *last = (*last).max(record.log.created_us);
-            }
-        }
-        self.db.touch_api_keys(used.into_iter().map(|(key, at)| (key.to_owned(), at)).collect()).await
     }
 }
 

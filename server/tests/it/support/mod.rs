@@ -3,6 +3,7 @@
 mod app;
 mod chat;
 mod database;
+pub mod issuer;
 mod people;
 pub mod process;
 mod records;
@@ -16,7 +17,7 @@ use tokio::time::{Instant, sleep};
 pub use app::{TestApp, client};
 pub use chat::{Answer, Streamed, answer, data_lines, hello};
 pub use database::{Database, Place};
-pub use people::{Browser, DAY_US, cookie_of};
+pub use people::{Browser, DAY_US, cookie_of, note};
 pub use records::Record;
 pub use wire::{Raw, closed_port};
 
