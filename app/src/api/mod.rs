@@ -6,8 +6,8 @@ mod audit;
 mod catalog;
 mod home;
 mod runs;
+mod services;
 mod sessions;
-mod system;
 mod things;
 mod wire;
 
@@ -20,7 +20,7 @@ pub use audit::{audit_log, verify_audit_log};
 pub use catalog::models;
 pub use home::{DismissChecklist, dismiss_checklist, load_overview};
 pub use runs::{run, runs};
+pub use services::services;
 pub use sessions::{end_other_sessions, end_session, end_sessions_of_user, make_sign_in_link, sessions};
-pub use system::{load_system, services};
 pub use things::{delete_things, find_things, restore_things, save_thing, thing_by_id, thing_dependants, things};
 pub(crate) use wire::WireJson;

@@ -11,7 +11,7 @@ use crate::{
     error::AppError,
     types::{
         ApiKeyDraft, ApiKeyUse, AuditProof, AuditQuery, AuditRecord, Me, ModelCard, NewApiKey, Overview, Page,
-        RunDetail, RunFilter, RunSummary, ServiceCard, SessionInfo, SignInIssuer, SignInLink, SystemStatus,
+        RunDetail, RunFilter, RunSummary, ServiceCard, SessionInfo, SignInIssuer, SignInLink,
         config::{Dependants, FoundThing, THINGS, ThingFilter, ThingPage, ThingRow},
     },
 };
@@ -162,13 +162,11 @@ pub trait Things: Send + Sync {
     async fn restore(&self, caller: &Caller, kind: &str, ids: &[String]) -> Result<(), AppError>;
 }
 
-/// What operators see.
+/// The API itself.
 #[async_trait]
-pub trait System: Send + Sync {
+pub trait Services: Send + Sync {
     /// Everything that the API serves, by surface.
-    async fn services(&self, caller: &Caller) -> Result<Vec<ServiceCard>, AppError>;
-    /// What is running, for admins.
-    async fn status(&self, caller: &Caller) -> Result<SystemStatus, AppError>;
+    async fn list(&self, caller: &Caller) -> Result<Vec<ServiceCard>, AppError>;
 }
 
 /// All ports of a request.
@@ -182,7 +180,7 @@ pub struct Ports {
     pub sessions: Arc<dyn Sessions>,
     pub audit: Arc<dyn Audit>,
     pub things: Arc<dyn Things>,
-    pub system: Arc<dyn System>,
+    pub services: Arc<dyn Services>,
 }
 
 /// The ports of this request.

@@ -8,7 +8,7 @@ mod model;
 mod overview;
 mod page;
 mod run;
-mod system;
+mod service;
 mod session;
 
 pub use api_key::{ApiKeyDraft, ApiKeyLimit, ApiKeyUse, NewApiKey};
@@ -18,5 +18,5 @@ pub use model::ModelCard;
 pub use overview::{Checklist, Overview, ProviderCard, ProviderState, Totals};
 pub use page::Page;
 pub use run::{Attempt, RunDetail, RunFilter, RunSummary};
-pub use system::{Endpoint, ServiceCard, SystemStatus};
+pub use service::{Endpoint, ServiceCard};
 pub use session::{SessionInfo, SignInIssuer, SignInLink};

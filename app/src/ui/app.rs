@@ -13,7 +13,7 @@ use super::lazy;
 #[cfg(not(feature = "split"))]
 use super::pages::{
     account::AccountPage,
-    admin::{AuditPage, ServicesPage, SystemPage},
+    admin::{AuditPage, ServicesPage},
     home::HomePage,
     test::{HistoryPage, TextConsolePage},
     things::ThingsPage,
@@ -64,7 +64,6 @@ pub fn App() -> impl IntoView {
                     <Route path=path!("/test/history") view=screen!(HistoryPage) ssr=SsrMode::Async />
                     <Route path=path!("/integrate/services") view=screen!(ServicesPage) ssr=SsrMode::Async />
                     <Route path=path!("/admin/audit") view=screen!(AuditPage) ssr=SsrMode::Async />
-                    <Route path=path!("/admin/system") view=screen!(SystemPage) ssr=SsrMode::Async />
                     <Route path=path!("/configure/:page/:id?") view=screen!(ThingsPage) ssr=SsrMode::Async />
                     <Route path=path!("/integrate/:page/:id?") view=screen!(ThingsPage) ssr=SsrMode::Async />
                     <Route path=path!("/admin/:page/:id?") view=screen!(ThingsPage) ssr=SsrMode::Async />

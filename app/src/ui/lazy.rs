@@ -80,18 +80,6 @@ impl LazyRoute for ServicesPage {
     }
 }
 
-pub struct SystemPage;
-
-#[lazy_route]
-impl LazyRoute for SystemPage {
-    fn data() -> Self {
-        Self
-    }
-    fn view(_screen: Self) -> AnyView {
-        view! { <admin::SystemPage /> }.into_any()
-    }
-}
-
 pub struct AuditPage;
 
 #[lazy_route]

@@ -73,13 +73,6 @@ pub const SIDEBAR: &[Group] = &[
             entry("/admin/users", "Users and roles", Glyph::Users, "people members access invite", 'u'),
             page("/admin/settings", "Settings", Glyph::Sliders, "platform values", Role::Superadmin),
             page("/admin/audit", "Audit log", Glyph::Shield, "who changed what history verify", Role::Admin),
-            page(
-                "/admin/system",
-                "System",
-                Glyph::Monitor,
-                "deployment version database health migrations",
-                Role::Admin,
-            ),
         ],
     },
 ];

@@ -125,7 +125,6 @@ pub mod seed;
 pub mod sessions;
 pub mod settings;
 pub mod sql;
-pub mod system;
 #[cfg(test)]
 pub mod testing;
 pub mod things;

@@ -29,16 +29,6 @@ pub const BUMP_CONFIG_VERSION: Sql = Sql {
                SELECT version FROM bumped, LATERAL pg_notify('electrons_config', version::text)",
 };
 
-/// The version of the database program.
-pub const DATABASE_VERSION: Sql =
-    Sql { sqlite: "SELECT sqlite_version()", postgres: "SELECT split_part(current_setting('server_version'), ' ', 1)" };
-
-/// What the data takes on disk.
-pub const DATABASE_BYTES: Sql = Sql {
-    sqlite: "SELECT page_count * page_size FROM pragma_page_count(), pragma_page_size()",
-    postgres: "SELECT pg_database_size(current_database())",
-};
-
 /// Puts texts in the order of their bytes, whatever collation the database was set up with.
 pub const BY_BYTES: Sql = Sql { sqlite: "", postgres: " COLLATE \"C\"" };
 

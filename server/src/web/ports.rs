@@ -1,7 +1,7 @@
 //! The ports of the pages, implemented on the services.
 
 mod people;
-mod system;
+mod services;
 mod things;
 
 use std::sync::Arc;
@@ -46,13 +46,8 @@ pub fn ports(state: &AppState) -> Ports {
         sessions: pages.clone(),
         audit: pages,
         things: Arc::new(things::Things { state: state.clone() }),
-        system: Arc::new(system::System(state.clone())),
+        services: Arc::new(services::Services),
     }
-}
-
-/// What a page is told when the database did not answer.
-fn store_error(request_id: &str) -> impl Fn(StoreError) -> AppError {
-    Pages::failed(request_id)
 }
 
 struct Pages {

@@ -29,7 +29,7 @@ pub fn visit(origin: Origin) -> Visit {
 
 impl Pages {
     /// The person as a caller in the instance that the page works in.
-    fn acting(&self, caller: &Caller) -> Result<identity::Caller, AppError> {
+    pub(super) fn acting(&self, caller: &Caller) -> Result<identity::Caller, AppError> {
         let user = self.user(&self.state.catalog.snapshot(), caller)?;
         let instance = Some(caller.instance_id.as_str()).filter(|id| !id.is_empty());
         self.state.identity.in_instance(&user, instance).map_err(|error| outward(error, &caller.request_id))

@@ -363,7 +363,6 @@ fn Entry(row: ThingRow) -> impl IntoView {
     };
     let at_us = body.get("time_us").and_then(Value::as_i64).unwrap_or_default();
     let details = body.get("details").cloned().unwrap_or_default();
-    let changes = differences(&details);
     view! {
         <div class="flex flex-col gap-5">
             <dl class="grid grid-cols-1 gap-3 sm:grid-cols-2">
@@ -373,34 +372,46 @@ fn Entry(row: ThingRow) -> impl IntoView {
                 {line("Request id", word(&body, "request_id"))} {line("Program", word(&body, "user_agent"))}
                 {line("Number in the log", row.id)}
             </dl>
-            {(!changes.is_empty())
-                .then(|| {
-                    view! {
-                        <div>
-                            <h3 class="mb-2 font-semibold">"Changes"</h3>
-                            <div class="flex flex-col gap-2">
-                                {changes
-                                    .into_iter()
-                                    .map(|(field, before, after)| {
-                                        view! {
-                                            <div class="overflow-hidden rounded-md border border-line">
-                                                <p class="border-b border-line bg-sunken px-3 py-1 text-sm font-medium">{field}</p>
-                                                <div class="grid sm:grid-cols-2">
-                                                    <Side sign="−" word="Before" text=before tone="bg-bad-soft" />
-                                                    <Side sign="+" word="After" text=after tone="bg-good-soft" />
-                                                </div>
-                                            </div>
-                                        }
-                                    })
-                                    .collect_view()}
-                            </div>
-                        </div>
-                    }
-                })}
+            <Differences details=details.clone() />
             <CodeView label="Details" text=serde_json::to_string_pretty(&details).unwrap_or_default() wrap=true />
             <p class="text-sm text-muted">"Hash: " <code class="wrap-anywhere">{word(&body, "hash")}</code></p>
         </div>
     }
+}
+
+/// The fields that differ between `before` and `after` of an object.
+#[component]
+pub fn Differences(
+    details: Value,
+    #[prop(default = "Before")] before: &'static str,
+    #[prop(default = "After")] after: &'static str,
+    /// What stands where nothing differs.
+    #[prop(default = "")]
+    none: &'static str,
+) -> impl IntoView {
+    let changes = differences(&details);
+    if changes.is_empty() {
+        return view! { <p class="text-muted empty:hidden">{none}</p> }.into_any();
+    }
+    view! {
+        <div class="flex flex-col gap-2">
+            {changes
+                .into_iter()
+                .map(|(field, old, new)| {
+                    view! {
+                        <div class="overflow-hidden rounded-md border border-line">
+                            <p class="border-b border-line bg-sunken px-3 py-1 text-sm font-medium">{field}</p>
+                            <div class="grid sm:grid-cols-2">
+                                <Side sign="−" word=before text=old tone="bg-bad-soft" />
+                                <Side sign="+" word=after text=new tone="bg-good-soft" />
+                            </div>
+                        </div>
+                    }
+                })
+                .collect_view()}
+        </div>
+    }
+    .into_any()
 }
 
 #[component]

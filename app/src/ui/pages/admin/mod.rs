@@ -2,8 +2,6 @@
 
 mod audit;
 mod services;
-mod system;
 
-pub use audit::{AuditPage, History};
+pub use audit::{AuditPage, Differences, History};
 pub use services::ServicesPage;
-pub use system::SystemPage;

@@ -132,7 +132,7 @@ fn Body(
             view! {
                 <div class="grid min-w-0 grid-cols-1 items-start gap-6 lg:grid-cols-[minmax(0,1fr)_20rem]">
                     <Card title="Settings">
-                        <ThingForm thing row skip=panels::own_editor(thing) on_saved=saved />
+                        <ThingForm thing row current skip=panels::own_editor(thing) on_saved=saved />
                     </Card>
                     <Facts spec current />
                 </div>
@@ -182,10 +182,20 @@ fn Body(
             {extra
                 .into_iter()
                 .map(|(key, _)| {
+                    // Made when it is first looked at, and kept then.
+                    let seen = Memo::new(move |before: Option<&bool>| {
+                        before == Some(&true) || selected.with(|selected| selected == key)
+                    });
                     view! {
-                        <TabPanel id="thing" key selected>
-                            {panels::panel(thing, key, current, saved, reload)}
-                        </TabPanel>
+                        <div
+                            role="tabpanel"
+                            id=format!("thing-panel-{key}")
+                            aria-labelledby=format!("thing-tab-{key}")
+                            tabindex="0"
+                            hidden=move || selected.with(|selected| selected != key)
+                        >
+                            <Show when=move || seen.get()>{panels::panel(thing, key, current, saved, reload)}</Show>
+                        </div>
                     }
                 })
                 .collect_view()}

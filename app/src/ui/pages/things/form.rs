@@ -3,7 +3,7 @@
 use std::pin::Pin;
 
 use leptos::{ev, html, prelude::*, task::spawn_local};
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 use wasm_bindgen::JsCast;
 
 use super::{
@@ -70,11 +70,27 @@ fn chosen_id(thing: &Thing) -> Option<&'static Field> {
     }
 }
 
+/// A mapping to begin with.
+fn skeleton() -> Value {
+    json!({
+        "endpoint": "/v1/generate",
+        "method": "POST",
+        "headers": { "Authorization": "Bearer {api_key}" },
+        "body": { "model": "{model}", "prompt": "{user_prompt}", "max_tokens": "{max_tokens:int}" },
+        "response_mapping": { "text": "$.output.text", "tokens_used": "$.usage.total_tokens" },
+        "defaults": { "max_tokens": 1000 },
+    })
+}
+
 /// What a new thing has where nobody said otherwise.
 fn defaults(thing: &Thing) -> Map<String, Value> {
     let on = |field: &&Field| field.kind == FieldKind::Flag && field.name == "is_active";
     let mut body: Map<String, Value> =
         thing.fields.iter().filter(on).map(|field| (field.name.to_owned(), Value::Bool(true))).collect();
+    if thing.kind == "model-config" {
+        body.insert("capabilities".to_owned(), json!({ "text": true }));
+        body.insert("payload_mapping".to_owned(), skeleton());
+    }
     for (name, value) in [("role", "user"), ("status", "active"), ("level", "user")] {
         if thing.field(name).is_some_and(|field| matches!(field.kind, FieldKind::Choice(_))) {
             body.insert(name.to_owned(), value.into());
@@ -102,6 +118,9 @@ pub fn ThingForm(
     /// Makes the thing in another way than by `save_thing`.
     #[prop(optional, into)]
     saver: Option<Saver>,
+    /// The thing as other parts of the page have saved it meanwhile.
+    #[prop(optional)]
+    current: Option<RwSignal<ThingRow>>,
     /// Told whether something is not saved.
     #[prop(optional)]
     dirty: Option<RwSignal<bool>>,
@@ -154,6 +173,16 @@ pub fn ThingForm(
         Effect::new(move |_| dirty.set(unsaved.get()));
     }
     let summary = NodeRef::<html::Div>::new();
+    let follow = entries.clone();
+    Effect::new(move |before: Option<()>| {
+        let Some(row) = current.map(|current| current.get()) else { return };
+        if before.is_some() {
+            for entry in &follow {
+                entry.rebase(&row.body, untrack(|| entry.is_dirty()));
+            }
+            etag.set_value(Some(row.etag));
+        }
+    });
     let form = NodeRef::<html::Form>::new();
     let prefix = format!("{}-{}", thing.kind, if is_new { "new" } else { "edit" });
     let list = StoredValue::new(entries);

@@ -100,6 +100,10 @@ fn ListPage(spec: &'static Spec) -> impl IntoView {
                     if let Some(Value::String(title)) = body.get_mut(spec.thing.title) {
                         title.push_str(" (copy)");
                     }
+                    // Names that callers use are unique.
+                    if let Some(Value::String(id)) = body.get_mut("model_id") {
+                        id.push_str("-copy");
+                    }
                     let _ = copy.try_set(body);
                     let _ = create.try_set(true);
                 }

@@ -1,58 +1,21 @@
-//! What operators see: what is served, and what is running.
+//! What the API serves, for the pages.
 
 use app::{
     error::AppError,
     ports::{self, Caller},
-    types::{Endpoint, Role, ServiceCard, SystemStatus},
+    types::{Endpoint, ServiceCard},
 };
 use async_trait::async_trait;
 use serde_json::Value;
 
-use super::store_error;
-use crate::{http::openapi, state::AppState};
+use crate::http::openapi;
 
-/// The port on one state.
-pub struct System(pub AppState);
+pub struct Services;
 
 #[async_trait]
-impl ports::System for System {
-    async fn services(&self, _caller: &Caller) -> Result<Vec<ServiceCard>, AppError> {
+impl ports::Services for Services {
+    async fn list(&self, _caller: &Caller) -> Result<Vec<ServiceCard>, AppError> {
         Ok(cards(openapi::description()))
-    }
-
-    async fn status(&self, caller: &Caller) -> Result<SystemStatus, AppError> {
-        let state = &self.0;
-        let snapshot = state.catalog.snapshot();
-        let user = snapshot.users.get(&caller.user_id).ok_or(AppError::Unauthorized)?;
-        if user.role < Role::Admin {
-            return Err(AppError::Forbidden { message: "What is running is shown to admins.".to_owned() });
-        }
-        let facts = state.db.facts().await.map_err(store_error(&caller.request_id))?;
-        let settings = &state.settings;
-        let counts = [
-            ("organizations", snapshot.organizations.len()),
-            ("instances", snapshot.instances.len()),
-            ("users", snapshot.users.len()),
-            ("API keys", snapshot.keys.len()),
-            ("models", snapshot.models.len()),
-        ];
-        Ok(SystemStatus {
-            version: env!("CARGO_PKG_VERSION").to_owned(),
-            environment: settings.environment.as_str().to_owned(),
-            public_url: state.public_url.to_string(),
-            started_us: state.started_us,
-            now_us: state.clock.now_us(),
-            database: facts.version,
-            database_bytes: facts.bytes,
-            migrations: facts.migrations,
-            pending: u32::try_from(facts.pending).unwrap_or(u32::MAX),
-            configuration_version: snapshot.version,
-            data_folder: settings.storage.data_folder.display().to_string(),
-            simulation: state.gateway.simulator().is_some(),
-            log_retention_days: settings.recording.log_retention_days,
-            usage_retention_days: settings.recording.usage_retention_days,
-            counts: counts.map(|(kind, count)| (kind.to_owned(), count as u64)).to_vec(),
-        })
     }
 }
 
