@@ -3,7 +3,9 @@
 mod account;
 mod api_keys;
 mod catalog;
+mod credentials;
 mod home;
+mod models;
 mod runs;
 mod things;
 mod wire;
@@ -13,7 +15,9 @@ pub use account::{
 };
 pub use api_keys::{CreateApiKey, create_api_key};
 pub use catalog::models;
+pub use credentials::{credentials, delete_credential, set_credential, test_credential};
 pub use home::{DismissChecklist, dismiss_checklist, load_overview};
+pub use models::{duplicate_model, load_model_version, model_versions, preview_mapping, restore_model_version};
 pub use runs::{run, runs};
 pub use things::{delete_things, restore_things, save_thing, thing_by_id, thing_dependants, things};
 pub(crate) use wire::WireJson;

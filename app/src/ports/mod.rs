@@ -1,11 +1,17 @@
 //! What the pages need from the server. The server implements these traits on its services; a server function finds
 //! them in the request's context. Nothing here knows a database or a runtime.
 
+mod credentials;
+mod models;
+
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use leptos::prelude::use_context;
 use serde_json::{Map, Value};
+
+pub use credentials::Credentials;
+pub use models::Models;
 
 use crate::{
     error::AppError,
@@ -101,6 +107,8 @@ pub struct Ports {
     pub runs: Arc<dyn Runs>,
     pub api_keys: Arc<dyn ApiKeys>,
     pub things: Arc<dyn Things>,
+    pub credentials: Arc<dyn Credentials>,
+    pub models: Arc<dyn Models>,
 }
 
 /// The ports of this request.

@@ -1,5 +1,7 @@
 //! The ports of the pages, implemented on the services.
 
+mod credentials;
+mod models;
 mod things;
 
 use std::sync::Arc;
@@ -41,6 +43,8 @@ pub fn ports(state: &AppState) -> Ports {
         runs: pages.clone(),
         api_keys: pages,
         things: Arc::new(things::Things { state: state.clone() }),
+        credentials: Arc::new(credentials::Credentials { state: state.clone() }),
+        models: Arc::new(models::Models { state: state.clone() }),
     }
 }
 
