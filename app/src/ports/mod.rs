@@ -1,11 +1,17 @@
 //! What the pages need from the server. The server implements these traits on its services; a server function finds
 //! them in the request's context. Nothing here knows a database or a runtime.
 
+mod credentials;
+mod models;
+
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use leptos::prelude::use_context;
 use serde_json::{Map, Value};
+
+pub use credentials::Credentials;
+pub use models::Models;
 
 use crate::{
     error::AppError,
@@ -181,6 +187,8 @@ pub struct Ports {
     pub audit: Arc<dyn Audit>,
     pub things: Arc<dyn Things>,
     pub services: Arc<dyn Services>,
+    pub credentials: Arc<dyn Credentials>,
+    pub models: Arc<dyn Models>,
 }
 
 /// The ports of this request.

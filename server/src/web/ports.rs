@@ -1,5 +1,7 @@
 //! The ports of the pages, implemented on the services.
 
+mod credentials;
+mod models;
 mod people;
 mod services;
 mod things;
@@ -47,6 +49,8 @@ pub fn ports(state: &AppState) -> Ports {
         audit: pages,
         things: Arc::new(things::Things { state: state.clone() }),
         services: Arc::new(services::Services),
+        credentials: Arc::new(credentials::Credentials { state: state.clone() }),
+        models: Arc::new(models::Models { state: state.clone() }),
     }
 }
 

@@ -4,11 +4,15 @@
 //! To add a thing: a description in `things.rs`, its table in `store::things`, and its own rules, if it has any, in
 //! `services::config`.
 
+mod credential;
+mod model;
 mod things;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+pub use credential::{CredentialSource, CredentialState, CredentialTest};
+pub use model::{MappingDraft, MappingPreview, ModelVersion, PreviewedRequest};
 pub use things::*;
 
 /// A kind of thing that people configure.
