@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 
 use crate::{
     api,
-    types::{AuditQuery, AuditRecord, Page as Part, config::ThingRow},
+    types::{AuditQuery, AuditRecord, Page as Part, Role, config::ThingRow},
     ui::{
         kit::{
             Badge, Button, ButtonSize, ButtonVariant, CodeView, Col, DataTable, Dialog, DialogSide, DialogSize,
@@ -15,6 +15,7 @@ use crate::{
         },
         layout::{Page, use_frame},
         live::clock::wall_us,
+        me::use_me,
         pages::things::{Names, RefPicker, escape, page_of},
     },
 };
@@ -33,7 +34,12 @@ struct Asked {
     /// Hours back; empty: everything.
     hours: String,
     after: String,
+    /// Whose log; empty: the own organization's.
+    org: String,
 }
+
+/// In place of an organization: what all of them share.
+const PLATFORM: &str = "platform";
 
 const ACTIONS: &[(&str, &str)] = &[
     ("", "Any action"),
@@ -43,10 +49,10 @@ const ACTIONS: &[(&str, &str)] = &[
     ("organization.", "Organizations"),
     ("instance.", "Instances"),
     ("project.", "Projects"),
-    ("model-config.", "Models"),
+    ("model_config.", "Models"),
     ("provider.", "Providers"),
     ("credential.", "Credentials"),
-    ("rate-limit.", "Limits"),
+    ("rate_limit.", "Limits"),
     ("setting.", "Settings"),
 ];
 
@@ -66,6 +72,7 @@ impl Asked {
             ("actor", &self.actor),
             ("hours", &self.hours),
             ("after", &self.after),
+            ("org", &self.org),
         ]
         .into_iter()
         .filter(|(_, value)| !value.is_empty())
@@ -77,7 +84,7 @@ impl Asked {
     fn filter(&self, now_us: i64) -> AuditQuery {
         let some = |text: &String| Some(text.clone()).filter(|text| !text.is_empty());
         AuditQuery {
-            org_id: None,
+            org_id: some(&self.org).map(|org| if org == PLATFORM { String::new() } else { org }),
             actor_id: some(&self.actor),
             action: some(&self.action),
             target_type: some(&self.target),
@@ -111,7 +118,7 @@ fn columns() -> Vec<Col> {
             let (kind, id, name) =
                 (word(&row.body, "target_type"), word(&row.body, "target_id"), word(&row.body, "target_name"));
             let name = if name.is_empty() { id.clone() } else { name };
-            match page_of(&kind, &id) {
+            match page_of(&kind.replace('_', "-"), &id) {
                 Some(href) => {
                     view! { <a class="relative z-10 text-link hover:underline" href=href>{name}</a> }.into_any()
                 }
@@ -162,6 +169,7 @@ pub fn AuditPage() -> impl IntoView {
                 actor: get("actor"),
                 hours: get("hours"),
                 after: get("after"),
+                org: get("org"),
             }
         })
     });
@@ -211,6 +219,21 @@ pub fn AuditPage() -> impl IntoView {
                             on_change=move |value: String| change(&|asked| asked.hours.clone_from(&value))
                         />
                     </div>
+                    {use_me()
+                        .is_some_and(|me| me.role == Role::Superadmin)
+                        .then(|| {
+                            view! {
+                                <div class="min-w-36 flex-1 sm:max-w-44 sm:flex-none">
+                                    <Select
+                                        label="Whose"
+                                        small=true
+                                        options=Signal::stored(pairs(&[("", "My organization"), (PLATFORM, "Platform")]))
+                                        value=Signal::derive(move || asked.with(|asked| asked.org.clone()))
+                                        on_change=move |value: String| change(&|asked| asked.org.clone_from(&value))
+                                    />
+                                </div>
+                            }
+                        })}
                     <div class="min-w-36 flex-1 sm:w-44 sm:flex-none [&>div>button]:h-8">
                         <RefPicker id="audit-actor" label="Who" kind="user" raw=actor clear=true placeholder="Who: anybody" />
                     </div>
@@ -241,8 +264,14 @@ pub fn AuditPage() -> impl IntoView {
 
 /// What was done to one thing.
 #[component]
-pub fn History(kind: &'static str, id: String) -> impl IntoView {
-    let asked = Asked { target: kind.to_owned(), target_id: id, ..Asked::default() };
+pub fn History(
+    kind: &'static str,
+    id: String,
+    /// Whose log it is in: empty for the platform's, `None` for the own organization's.
+    org: Option<String>,
+) -> impl IntoView {
+    let org = org.map(|org| if org.is_empty() { PLATFORM.to_owned() } else { org }).unwrap_or_default();
+    let asked = Asked { target: kind.replace('-', "_"), target_id: id, org, ..Asked::default() };
     let list = Resource::new(
         {
             let asked = asked.clone();

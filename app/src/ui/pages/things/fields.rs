@@ -37,7 +37,10 @@ pub fn FieldView(
         }
         .into_any();
     }
-    let control = match field.kind {
+    // Made inside the field, so that the control finds its label.
+    let id_ = id.clone();
+    let control = move || {
+        match field.kind {
         FieldKind::Email => view! { <Input value=raw kind="email" autocomplete="off" /> }.into_any(),
         FieldKind::Url => view! { <Input value=raw kind="url" autocomplete="off" placeholder="https://…" /> }.into_any(),
         FieldKind::Text => view! { <Textarea value=raw rows=4 mono=field.name == "template" /> }.into_any(),
@@ -62,9 +65,10 @@ pub fn FieldView(
         FieldKind::Words => view! { <WordsControl name=field.name label=field.label raw /> }.into_any(),
         FieldKind::Ref(kind) => {
             let clear = !field.role.is_required();
-            view! { <RefPicker id=id.clone() label=field.label kind raw clear /> }.into_any()
+            view! { <RefPicker id=id_.clone() label=field.label kind raw clear /> }.into_any()
         }
         FieldKind::Line | FieldKind::Flag => view! { <Input value=raw autocomplete="off" /> }.into_any(),
+    }
     };
     let help = match field.kind {
         FieldKind::Time => format!("{} Time zone: UTC.", field.help),
@@ -73,7 +77,7 @@ pub fn FieldView(
     let required = matches!(field.role, FieldRole::Required | FieldRole::Fixed);
     view! {
         <kit::Field id=id label=field.label hint=help error=error required=required>
-            {control}
+            {control()}
         </kit::Field>
     }
     .into_any()

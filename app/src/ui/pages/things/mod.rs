@@ -7,11 +7,13 @@
 
 mod cells;
 mod conflict;
+mod credentials;
 mod detail;
 mod fields;
 mod form;
 mod keys;
 mod list;
+mod mapping;
 mod names;
 mod panels;
 mod people;
@@ -20,6 +22,7 @@ mod rows;
 mod specs;
 mod tools;
 mod values;
+mod versions;
 
 use leptos::{prelude::*, task::spawn_local};
 use leptos_router::{
