@@ -216,6 +216,7 @@ test('from an empty organization to a call that its limit stops, in the browser 
 
   await page.getByRole('tab', { name: 'Limits' }).click();
   await startNew(page, 'limit');
+  await choose(page, sheet(page).getByRole('button', { name: /^Provider:/ }), `Generic ${id}`);
   await sheet(page).getByLabel(/^Model/).fill(`story-${id}`);
   await sheet(page).getByLabel(/^Requests per minute/).fill('2');
   await sheet(page).getByRole('button', { name: /Create limit/ }).click();

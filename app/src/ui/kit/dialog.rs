@@ -80,7 +80,7 @@ pub fn Dialog(
             class=format!(
                 "w-[calc(100vw-1.5rem)] overflow-hidden border border-line bg-raised p-0 text-ink shadow-pop open:flex open:flex-col {place} {width}",
             )
-            on:close=move |_| open.set(false)
+            on:close=move |_| drop(open.try_set(false))
             on:cancel=move |event: leptos::ev::Event| {
                 // Esc: a second press closes in any case, the browser sees to that.
                 if sticky.get_untracked() {
@@ -93,7 +93,7 @@ pub fn Dialog(
                 }
             }
         >
-            <Show when=move || open.get()>
+            <Show when=move || open.try_get().unwrap_or_default()>
                 {(!bare)
                     .then(|| {
                         view! {

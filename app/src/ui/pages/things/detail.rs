@@ -22,7 +22,8 @@ use crate::{
     types::config::{FieldKind, FieldRole, Thing, ThingRow},
     ui::{
         kit::{
-            Button, ButtonVariant, Card, CopyButton, Glyph, Icon, LinkButton, Load, Tab, TabPanel, Tabs, Time, format,
+            Button, ButtonVariant, Card, CopyButton, Glyph, Icon, LinkButton, Load, Tab, Tabs, Time, after_hydration,
+            format,
         },
         layout::Page,
     },
@@ -55,6 +56,7 @@ fn Loaded(spec: &'static Spec, row: ThingRow, #[prop(into)] reload: Callback<()>
     let names = Names::here();
     let navigate = StoredValue::new(use_navigate());
     let current = RwSignal::new(row.clone());
+    let row_id = row.id.clone();
     let removing = RwSignal::new(Vec::<ThingRow>::new());
     let heading = Signal::derive(move || {
         current.with(|row| match thing.kind {
@@ -91,26 +93,22 @@ fn Loaded(spec: &'static Spec, row: ThingRow, #[prop(into)] reload: Callback<()>
     };
     let saved = Callback::new(move |row: ThingRow| current.set(row));
     view! {
-        <Page title=heading actions wide=true>
-            <p class="-mt-4">
-                <a class="inline-flex items-center gap-1 text-link hover:underline" href=spec.path>
-                    <Icon glyph=Glyph::ChevronLeft class="size-3.5" />
-                    {spec.heading}
-                </a>
-            </p>
-            <Body spec row current saved reload />
-            <RemoveDialog
-                thing
-                rows=removing
-                typed=spec.typed_delete
-                on_removed=move |_| navigate.with_value(|navigate| navigate(spec.path, NavigateOptions::default()))
-                on_restored=move |()| {
-                    let id = current.try_with_untracked(|row| row.id.clone()).unwrap_or_default();
-                    let _ = navigate.try_with_value(|navigate| navigate(&format!("{}/{}", spec.path, super::specs::escape(&id)), NavigateOptions::default()));
-                }
-            />
-        </Page>
-    }
+            <Page title=heading actions wide=true>
+                <p class="-mt-4">
+                    <a class="inline-flex items-center gap-1 text-link hover:underline" href=spec.path>
+                        <Icon glyph=Glyph::ChevronLeft class="size-3.5" />
+                        {spec.heading}
+                    </a>
+                </p>
+                <Body spec row current saved reload />
+                <RemoveDialog
+                    thing
+                    rows=removing
+                    typed=spec.typed_delete
+                    on_removed=move |_| navigate.with_value(|navigate| navigate(spec.path, NavigateOptions::default()))
+    XX            />
+            </Page>
+        }
     .into_any()
 }
 
@@ -143,6 +141,12 @@ fn Body(
     if spec.related.is_empty() && extra.is_empty() {
         return main();
     }
+    let alive = RwSignal::new(false);
+    Effect::new(move |_| {
+        after_hydration(move || {
+            let _ = alive.try_set(true);
+        });
+    });
     let query = use_query_map();
     let tabs: Vec<Tab> = std::iter::once(Tab::new("settings", "Settings"))
         .chain(extra.iter().map(|(key, label)| Tab::new(key, *label)))
@@ -182,21 +186,8 @@ fn Body(
             {extra
                 .into_iter()
                 .map(|(key, _)| {
-                    // Made when it is first looked at, and kept then.
-                    let seen = Memo::new(move |before: Option<&bool>| {
-                        before == Some(&true) || selected.with(|selected| selected == key)
-                    });
-                    view! {
-                        <div
-                            role="tabpanel"
-                            id=format!("thing-panel-{key}")
-                            aria-labelledby=format!("thing-tab-{key}")
-                            tabindex="0"
-                            hidden=move || selected.with(|selected| selected != key)
-                        >
-                            <Show when=move || seen.get()>{panels::panel(thing, key, current, saved, reload)}</Show>
-                        </div>
-                    }
+                    let content = move || panels::panel(thing, key, current, saved, reload);
+                    view! { <Part key selected alive content /> }
                 })
                 .collect_view()}
             {spec
@@ -204,13 +195,39 @@ fn Body(
                 .iter()
                 .filter_map(|(kind, field, _)| Some((super::specs::spec(kind)?, *field)))
                 .map(|(related, field)| {
-                    view! {
-                        <TabPanel id="thing" key=related.thing.kind selected>
-                            <Related spec=related field owner=current.get_untracked() />
-                        </TabPanel>
-                    }
+                    let content = move || {
+                        view! { <Related spec=related field owner=current.get_untracked() /> }.into_any()
+                    };
+                    view! { <Part key=related.thing.kind selected alive content /> }
                 })
                 .collect_view()}
+        </div>
+    }
+    .into_any()
+}
+
+/// A further tab: made when it is first looked at and kept then. It waits until the page is alive: what reads data inside
+/// of what has read data cannot be woken up where the server drew it.
+#[component]
+fn Part(
+    key: &'static str,
+    #[prop(into)] selected: Signal<String>,
+    alive: RwSignal<bool>,
+    #[prop(into)] content: ViewFn,
+) -> impl IntoView {
+    let seen = Memo::new(move |before: Option<&bool>| {
+        before == Some(&true) || (alive.get() && selected.with(|own| own == key))
+    });
+    view! {
+        <div
+            role="tabpanel"
+            id=format!("thing-panel-{key}")
+            aria-labelledby=format!("thing-tab-{key}")
+            tabindex="0"
+            class="min-w-0"
+            hidden=move || selected.with(|selected| selected != key)
+        >
+            {move || seen.get().then(|| content.run())}
         </div>
     }
     .into_any()

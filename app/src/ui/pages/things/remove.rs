@@ -1,4 +1,5 @@
 use leptos::{prelude::*, task::spawn_local};
+use leptos_router::{NavigateOptions, hooks::use_navigate};
 
 use super::names::title;
 use crate::{
@@ -22,8 +23,12 @@ pub fn RemoveDialog(
     /// After an undo.
     #[prop(into)]
     on_restored: Callback<()>,
+    /// Where an undo leads, from a page that is left by then.
+    #[prop(optional, into)]
+    back_to: Option<String>,
 ) -> impl IntoView {
     let toasts = use_toasts();
+    let navigate = use_navigate();
     let open = RwSignal::new(false);
     let busy = RwSignal::new(false);
     let error = RwSignal::new(None::<AppError>);
@@ -71,21 +76,31 @@ pub fn RemoveDialog(
         busy.set(true);
         error.set(None);
         let what = name.get_untracked();
+        let (navigate, back_to) = (navigate.clone(), back_to.clone());
         spawn_local(async move {
             let ids: Vec<String> = chosen.iter().map(|row| row.id.clone()).collect();
             let answer = api::delete_things(thing.kind.to_owned(), ids.clone()).await;
             let _ = busy.try_set(false);
             match answer {
                 Ok(()) => {
+                    let _ = open.try_set(false);
                     let _ = rows.try_set(Vec::new());
-                    on_removed.run(chosen);
+                    // The page may go with it: first the dialog closes.
+                    let told = move || {
+                        let _ = on_removed.try_run(chosen);
+                    };
+                    set_timeout(told, std::time::Duration::from_millis(50));
                     let undo = Callback::new(move |()| {
                         let ids = ids.clone();
+                        let (navigate, back_to) = (navigate.clone(), back_to.clone());
                         spawn_local(async move {
                             match api::restore_things(thing.kind.to_owned(), ids).await {
                                 Ok(()) => {
                                     toasts.good("Brought back.");
                                     let _ = on_restored.try_run(());
+                                    if let Some(back_to) = back_to {
+                                        navigate(&back_to, NavigateOptions::default());
+                                    }
                                 }
                                 Err(error) => toasts.bad(error.to_string()),
                             }
