@@ -16,8 +16,8 @@ pub use models::Models;
 use crate::{
     error::AppError,
     types::{
-        ApiKeyDraft, ApiKeyUse, AuditProof, AuditQuery, AuditRecord, Me, ModelCard, NewApiKey, Overview, Page,
-        RunDetail, RunFilter, RunSummary, ServiceCard, SessionInfo, SignInIssuer, SignInLink,
+        ApiKeyDraft, ApiKeyUse, AuditProof, AuditQuery, AuditRecord, LogFilter, LogLine, Me, ModelCard, NewApiKey,
+        Overview, Page, RunDetail, RunFilter, RunSummary, ServiceCard, SessionInfo, SignInIssuer, SignInLink,
         config::{Dependants, FoundThing, THINGS, ThingFilter, ThingPage, ThingRow},
     },
 };
@@ -175,6 +175,15 @@ pub trait Services: Send + Sync {
     async fn list(&self, caller: &Caller) -> Result<Vec<ServiceCard>, AppError>;
 }
 
+/// The platform itself, for those who administer it.
+#[async_trait]
+pub trait Platform: Send + Sync {
+    /// Log lines of what the caller administers, newest first.
+    async fn logs(&self, caller: &Caller, filter: LogFilter) -> Result<Page<LogLine>, AppError>;
+    /// Deletes lines that are older than so many days; how many.
+    async fn delete_logs(&self, caller: &Caller, older_than_days: u32) -> Result<u64, AppError>;
+}
+
 /// All ports of a request.
 #[derive(Clone)]
 pub struct Ports {
@@ -189,6 +198,7 @@ pub struct Ports {
     pub services: Arc<dyn Services>,
     pub credentials: Arc<dyn Credentials>,
     pub models: Arc<dyn Models>,
+    pub platform: Arc<dyn Platform>,
 }
 
 /// The ports of this request.

@@ -3,6 +3,7 @@
 mod api_key;
 mod audit;
 pub mod config;
+mod log;
 mod me;
 mod model;
 mod overview;
@@ -13,6 +14,7 @@ mod session;
 
 pub use api_key::{ApiKeyDraft, ApiKeyLimit, ApiKeyUse, NewApiKey};
 pub use audit::{AuditProof, AuditQuery, AuditRecord};
+pub use log::{LogFilter, LogLine};
 pub use me::{InstanceRef, Me, Role};
 pub use model::ModelCard;
 pub use overview::{Checklist, Overview, ProviderCard, ProviderState, Totals};

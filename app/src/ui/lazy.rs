@@ -91,3 +91,15 @@ impl LazyRoute for AuditPage {
         view! { <admin::AuditPage /> }.into_any()
     }
 }
+
+pub struct LogsPage;
+
+#[lazy_route]
+impl LazyRoute for LogsPage {
+    fn data() -> Self {
+        Self
+    }
+    fn view(_screen: Self) -> AnyView {
+        view! { <admin::LogsPage /> }.into_any()
+    }
+}

@@ -72,6 +72,7 @@ pub const SIDEBAR: &[Group] = &[
             page("/admin/projects", "Projects", Glyph::Folder, "applications", Role::User),
             entry("/admin/users", "Users and roles", Glyph::Users, "people members access invite", 'u'),
             page("/admin/settings", "Settings", Glyph::Sliders, "platform values", Role::Superadmin),
+            page("/admin/logs", "Logs", Glyph::List, "log lines errors warnings live", Role::Admin),
             page("/admin/audit", "Audit log", Glyph::Shield, "who changed what history verify", Role::Admin),
         ],
     },

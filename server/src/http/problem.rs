@@ -9,11 +9,14 @@ use axum::{
 };
 use serde_json::{Map, Value, json};
 
+use super::facts;
 use crate::{
     providers::{ErrorClass, input::InputError},
     services::{
         gateway::{GatewayError, Source},
         identity::{Denied, IdentityError},
+        limits::{LimitError, Pool, Refusal},
+        logs::LogsError,
     },
 };
 
@@ -38,6 +41,18 @@ pub enum Problem {
 impl From<InputError> for Problem {
     fn from(error: InputError) -> Self {
         Self::Gateway(GatewayError::Input(error))
+    }
+}
+
+impl From<LogsError> for Problem {
+    fn from(error: LogsError) -> Self {
+        match error {
+            LogsError::Denied(denied) => IdentityError::Denied(denied).into(),
+            LogsError::UnknownInstance(name) => IdentityError::UnknownInstance(name).into(),
+            LogsError::Invalid { field, message } => InputError::field(field, message).into(),
+            LogsError::Busy => IdentityError::Busy.into(),
+            LogsError::Store(error) => IdentityError::Store(error).into(),
+        }
     }
 }
 
@@ -97,13 +112,26 @@ impl Problem {
     pub fn openai(&self) -> Response {
         let mut response =
             answer(self.status(), Json(json!({ "error": self.openai_error() })).into_response(), self.retry_after());
-        if let Self::Gateway(GatewayError::Provider { error, .. }) = self
-            && error.class == ErrorClass::Billing
-        {
+        let is_hopeless = match self {
+            Self::Gateway(GatewayError::Provider { error, .. }) => error.class == ErrorClass::Billing,
+            Self::Gateway(error) => error.refusal().is_some_and(Refusal::is_quota),
+            _ => false,
+        };
+        if is_hopeless {
             // The official SDKs obey this: more tries cannot fill an empty account.
             response.headers_mut().insert("x-should-retry", HeaderValue::from_static("false"));
         }
+        if let Some(refusal) = self.refusal() {
+            facts::add_openai_limits(response.headers_mut(), &refusal.standing);
+        }
         response
+    }
+
+    fn refusal(&self) -> Option<&Refusal> {
+        match self {
+            Self::Gateway(error) => error.refusal(),
+            _ => None,
+        }
     }
 
     /// The object inside OpenAI's error body; also what goes into a broken stream.
@@ -148,7 +176,14 @@ impl Problem {
                 GatewayError::WrongCapability { .. } => (INVALID, Some("invalid_model_capability"), Some("model")),
                 GatewayError::CannotStream { .. } => (INVALID, Some("unsupported_value"), Some("stream")),
                 GatewayError::MissingCredential { .. } => ("server_error", Some("missing_api_key"), None),
-                GatewayError::RateLimited { .. } => ("requests", Some("rate_limit_exceeded"), None),
+                GatewayError::Limited(LimitError::Refused(refusal)) if refusal.is_quota() => {
+                    ("insufficient_quota", Some("insufficient_quota"), None)
+                }
+                GatewayError::Limited(LimitError::Refused(refusal)) => {
+                    let kind = if refusal.pool == Pool::Tokens { "tokens" } else { "requests" };
+                    (kind, Some("rate_limit_exceeded"), None)
+                }
+                GatewayError::Limited(_) => ("server_error", Some("unavailable"), None),
                 GatewayError::UnknownInstance(_) => (INVALID, Some("instance_not_found"), None),
                 GatewayError::Stopping => ("server_error", Some("stopping"), None),
                 GatewayError::Provider { error, .. } => {
@@ -201,6 +236,9 @@ impl Problem {
             body["details"] = details;
         }
         let mut response = answer(status, Json(body).into_response(), self.retry_after());
+        if let Some(refusal) = self.refusal() {
+            facts::add_service_limits(response.headers_mut(), &refusal.standing, now_us, 0);
+        }
         if status == 401 {
             response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
@@ -232,7 +270,9 @@ impl Problem {
                 GatewayError::WrongCapability { .. } => (400, "INVALID_MODEL_CAPABILITY"),
                 GatewayError::CannotStream { .. } => (400, "UNSUPPORTED_PROVIDER"),
                 GatewayError::MissingCredential { .. } => (500, "MISSING_API_KEY"),
-                GatewayError::RateLimited { .. } => (429, "RATE_LIMIT_EXCEEDED"),
+                GatewayError::Limited(LimitError::Refused(refusal)) if refusal.is_budget() => (402, "BUDGET_EXCEEDED"),
+                GatewayError::Limited(LimitError::Refused(_)) => (429, "RATE_LIMIT_EXCEEDED"),
+                GatewayError::Limited(_) => (503, "SERVICE_UNAVAILABLE"),
                 GatewayError::UnknownInstance(_) => (404, "INSTANCE_NOT_FOUND"),
                 GatewayError::Stopping => (503, "SERVICE_UNAVAILABLE"),
                 GatewayError::Provider { error, .. } => match error.class {
@@ -247,9 +287,15 @@ impl Problem {
             Self::NotFound(_) | Self::WrongMethod(_) => (404, "ROUTE_NOT_FOUND"),
         };
         let details = match self {
-            Self::Gateway(GatewayError::RateLimited { retry_after, .. }) => {
-                let wait = retry_after.as_secs().max(1);
-                Some(json!({ "retry_after": wait, "reset": now_us.div_euclid(1_000_000).unsigned_abs() + wait }))
+            Self::Gateway(GatewayError::Limited(LimitError::Refused(refusal))) => {
+                let wait = refusal.retry_after().as_secs();
+                Some(json!({
+                    "retry_after": wait,
+                    "reset": now_us.div_euclid(1_000_000).unsigned_abs() + wait,
+                    "limit_id": &*refusal.limit_id,
+                    "limit": refusal.pool.as_str(),
+                    "value": refusal.cap,
+                }))
             }
             Self::Gateway(GatewayError::UnknownModel { near, .. }) if !near.is_empty() => {
                 Some(json!({ "did_you_mean": near }))

@@ -5,5 +5,7 @@ pub mod catalog;
 pub mod config;
 pub mod gateway;
 pub mod identity;
+pub mod limits;
+pub mod logs;
 pub mod text;
 pub mod vault;

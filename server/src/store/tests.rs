@@ -3,6 +3,7 @@
 mod audit;
 mod catalogue;
 mod database;
+mod operations;
 mod people;
 mod requests;
 mod tenants;

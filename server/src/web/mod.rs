@@ -3,6 +3,7 @@
 mod assets;
 mod oidc;
 mod pages;
+mod platform;
 mod ports;
 mod session;
 

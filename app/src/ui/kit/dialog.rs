@@ -80,7 +80,9 @@ pub fn Dialog(
             class=format!(
                 "w-[calc(100vw-1.5rem)] overflow-hidden border border-line bg-raised p-0 text-ink shadow-pop open:flex open:flex-col {place} {width}",
             )
-            on:close=move |_| drop(open.try_set(false))
+            on:close=move |_| {
+                let _ = open.try_set(false);
+            }
             on:cancel=move |event: leptos::ev::Event| {
                 // Esc: a second press closes in any case, the browser sees to that.
                 if sticky.get_untracked() {

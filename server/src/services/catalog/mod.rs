@@ -13,9 +13,7 @@ use futures::FutureExt;
 use tokio::sync::Notify;
 
 pub use build::Environment;
-pub use snapshot::{
-    ApiKey, Instance, Level, Model, Organization, PromptTemplate, Provider, RateLimit, Route, Snapshot, User,
-};
+pub use snapshot::{ApiKey, Instance, Level, Model, Organization, PromptTemplate, Provider, Route, Snapshot, User};
 
 use crate::{
     shutdown::Tasks,

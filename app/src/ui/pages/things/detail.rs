@@ -93,22 +93,24 @@ fn Loaded(spec: &'static Spec, row: ThingRow, #[prop(into)] reload: Callback<()>
     };
     let saved = Callback::new(move |row: ThingRow| current.set(row));
     view! {
-            <Page title=heading actions wide=true>
-                <p class="-mt-4">
-                    <a class="inline-flex items-center gap-1 text-link hover:underline" href=spec.path>
-                        <Icon glyph=Glyph::ChevronLeft class="size-3.5" />
-                        {spec.heading}
-                    </a>
-                </p>
-                <Body spec row current saved reload />
-                <RemoveDialog
-                    thing
-                    rows=removing
-                    typed=spec.typed_delete
-                    on_removed=move |_| navigate.with_value(|navigate| navigate(spec.path, NavigateOptions::default()))
-    XX            />
-            </Page>
-        }
+        <Page title=heading actions wide=true>
+            <p class="-mt-4">
+                <a class="inline-flex items-center gap-1 text-link hover:underline" href=spec.path>
+                    <Icon glyph=Glyph::ChevronLeft class="size-3.5" />
+                    {spec.heading}
+                </a>
+            </p>
+            <Body spec row current saved reload />
+            <RemoveDialog
+                thing
+                rows=removing
+                typed=spec.typed_delete
+                on_removed=move |_| navigate.with_value(|navigate| navigate(spec.path, NavigateOptions::default()))
+            on_restored=|()| ()
+            back_to=format!("{}/{}", spec.path, super::specs::escape(&row_id))
+        />
+        </Page>
+    }
     .into_any()
 }
 
