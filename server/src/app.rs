@@ -66,6 +66,7 @@ pub struct Core {
     pub db: Db,
     pub catalog: Arc<Catalog>,
     pub identity: Identity,
+    pub config: Configuration,
     pub clock: Clock,
     pub settings: Arc<Settings>,
 }
@@ -119,13 +120,14 @@ impl Core {
         };
         let environment = catalog::Environment {
             default_instance: settings.default_instance().to_owned(),
-            vault,
+            vault: vault.clone(),
             variables,
             overrides: settings.providers.clone(),
         };
         let catalog = Catalog::load(db.clone(), environment).await.map_err(failed("cannot be read"))?;
         let identity = Identity::new(db.clone(), catalog.clone(), clock.clone(), &settings);
-        Ok(Self { db, catalog, identity, clock, settings })
+        let config = Configuration::new(db.clone(), catalog.clone(), clock.clone(), vault);
+        Ok(Self { db, catalog, identity, config, clock, settings })
     }
 
     /// The first superadmin with a sign-in link and a key in the default instance, as long as there is nobody. Of servers
@@ -236,7 +238,7 @@ impl App {
         let state = AppState::new(Services {
             started_us: clock.now_us(),
             leptos: web::site_options(address, &settings).map_err(StartError::Site)?,
-            config: Configuration::new(core.db.clone(), core.catalog.clone(), clock.clone()),
+            config: core.config,
             db: core.db,
             catalog: core.catalog,
             identity: core.identity,

@@ -1,20 +1,30 @@
 //! What the pages need from the server. The server implements these traits on its services; a server function finds
 //! them in the request's context. Nothing here knows a database or a runtime.
 
+mod credentials;
+mod models;
+
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use leptos::prelude::use_context;
 use serde_json::{Map, Value};
 
+pub use credentials::Credentials;
+pub use models::Models;
+
 use crate::{
     error::AppError,
     types::{
         ApiKeyDraft, ApiKeyUse, AuditProof, AuditQuery, AuditRecord, LogFilter, LogLine, Me, ModelCard, NewApiKey,
-        Overview, Page, RunDetail, RunFilter, RunSummary, SessionInfo, SignInIssuer, SignInLink, SystemState,
-        config::{Dependants, ThingFilter, ThingPage, ThingRow},
+        Overview, Page, RunDetail, RunFilter, RunSummary, ServiceCard, SessionInfo, SignInIssuer, SignInLink,
+        SystemState,
+        config::{Dependants, FoundThing, THINGS, ThingFilter, ThingPage, ThingRow},
     },
 };
+
+/// Things of each kind that a search answers.
+const FOUND_EACH: u32 = 5;
 
 /// The signed-in person behind a request, proven by the session cookie.
 #[derive(Debug, Clone)]
@@ -137,9 +147,33 @@ pub trait Things: Send + Sync {
         etag: Option<String>,
         fields: Map<String, Value>,
     ) -> Result<ThingRow, AppError>;
+    /// Things whose name or id holds a text, a few of each kind.
+    async fn find(&self, caller: &Caller, text: &str) -> Result<Vec<FoundThing>, AppError> {
+        let mut found = Vec::new();
+        // What has no name of its own is found by what it belongs to.
+        for thing in THINGS.iter().filter(|thing| thing.title != thing.id && thing.title != "user_id") {
+            let filter = ThingFilter { search: text.to_owned(), limit: FOUND_EACH, ..ThingFilter::default() };
+            let page = match self.list(caller, thing.kind, filter).await {
+                Err(AppError::Forbidden { .. }) => continue,
+                answer => answer?,
+            };
+            found.extend(page.rows.into_iter().map(|row| {
+                let name = row.body.get(thing.title).and_then(Value::as_str).unwrap_or(&row.id).to_owned();
+                FoundThing { kind: thing.kind.to_owned(), name, id: row.id }
+            }));
+        }
+        Ok(found)
+    }
     async fn dependants(&self, caller: &Caller, kind: &str, id: &str) -> Result<Dependants, AppError>;
     async fn delete(&self, caller: &Caller, kind: &str, ids: &[String]) -> Result<(), AppError>;
     async fn restore(&self, caller: &Caller, kind: &str, ids: &[String]) -> Result<(), AppError>;
+}
+
+/// The API itself.
+#[async_trait]
+pub trait Services: Send + Sync {
+    /// Everything that the API serves, by surface.
+    async fn list(&self, caller: &Caller) -> Result<Vec<ServiceCard>, AppError>;
 }
 
 /// The platform itself, for those who administer it.
@@ -164,6 +198,9 @@ pub struct Ports {
     pub sessions: Arc<dyn Sessions>,
     pub audit: Arc<dyn Audit>,
     pub things: Arc<dyn Things>,
+    pub services: Arc<dyn Services>,
+    pub credentials: Arc<dyn Credentials>,
+    pub models: Arc<dyn Models>,
     pub platform: Arc<dyn Platform>,
 }
 

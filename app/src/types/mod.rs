@@ -9,6 +9,7 @@ mod model;
 mod overview;
 mod page;
 mod run;
+mod service;
 mod session;
 mod system;
 
@@ -20,5 +21,6 @@ pub use model::ModelCard;
 pub use overview::{Checklist, Overview, ProviderCard, ProviderState, Totals};
 pub use page::Page;
 pub use run::{Attempt, RunDetail, RunFilter, RunSummary};
+pub use service::{Endpoint, ServiceCard};
 pub use session::{SessionInfo, SignInIssuer, SignInLink};
 pub use system::{DatabaseState, QueueState, ReplicaState, StorageState, SystemState, TaskState};

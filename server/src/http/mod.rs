@@ -6,7 +6,7 @@ mod envelope;
 mod facts;
 mod logs;
 mod openai;
-mod openapi;
+pub(crate) mod openapi;
 mod ops;
 mod problem;
 pub mod routes;

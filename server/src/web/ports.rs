@@ -1,6 +1,9 @@
 //! The ports of the pages, implemented on the services.
 
+mod credentials;
+mod models;
 mod people;
+mod services;
 mod things;
 
 use std::sync::Arc;
@@ -42,9 +45,12 @@ pub fn ports(state: &AppState) -> Ports {
         home: pages.clone(),
         runs: pages.clone(),
         api_keys: pages.clone(),
-        things: Arc::new(things::Things { state: state.clone() }),
         sessions: pages.clone(),
         audit: pages.clone(),
+        things: Arc::new(things::Things { state: state.clone() }),
+        services: Arc::new(services::Services),
+        credentials: Arc::new(credentials::Credentials { state: state.clone() }),
+        models: Arc::new(models::Models { state: state.clone() }),
         platform: pages,
     }
 }

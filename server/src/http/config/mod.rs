@@ -3,7 +3,9 @@
 
 mod call;
 mod list;
+mod models;
 mod problem;
+mod secrets;
 
 use app::types::config::{THINGS, Thing};
 use axum::{
@@ -36,7 +38,7 @@ pub fn table() -> Table {
     for thing in THINGS {
         table = routes(table, thing);
     }
-    table.get("/user/email/{email}", user_by_email)
+    models::routes(secrets::routes(table.get("/user/email/{email}", user_by_email)))
 }
 
 type Id = Result<Path<String>, PathRejection>;

@@ -103,7 +103,7 @@ impl ConfigProblem {
             Self::Stale { .. } => 412,
             Self::Other(problem) => problem.status(),
             Self::Config(error) => match error {
-                ConfigError::NotFound(_) => 404,
+                ConfigError::NotFound(_) | ConfigError::Absent(_) => 404,
                 ConfigError::Denied(_) => 403,
                 ConfigError::Missing(_) | ConfigError::Fields(_) | ConfigError::NothingToUpdate => 400,
                 ConfigError::Conflict { .. } | ConfigError::Refused(_) => 409,

@@ -11,7 +11,7 @@ use super::{
     errors::REQUEST_ID,
     shared,
 };
-use crate::http::config::acts;
+use crate::{http::config::acts, services::config::DEV_TYPES};
 
 pub const DESCRIPTION: &str = "\
 Everything that can be configured has the same routes: a list, one by its id, creation, change, deletion. Answers are \
@@ -58,6 +58,8 @@ pub fn operations() -> Vec<Operation> {
             .answers([one("The user.", "User")])
             .answers(failures(&[401, 403, 404, 500, 503])),
     );
+    operations.extend(secrets());
+    operations.extend(models());
     operations
 }
 
@@ -139,6 +141,173 @@ fn of(thing: &Thing) -> Vec<Operation> {
         );
     }
     operations
+}
+
+/// Provider keys and developer credentials.
+fn secrets() -> Vec<Operation> {
+    let key = || {
+        object()
+            .must("instance_id", string())
+            .must("provider", string())
+            .must("configured", boolean())
+            .must("updated_at", string().about("Empty when there is none."))
+    };
+    let keys = object().must("instance_id", string()).must(
+        "providers",
+        list(object().must("provider", string()).must("configured", constant(true)).must("updated_at", string())),
+    );
+    let tested = object()
+        .must("instance_id", string())
+        .must("provider", string())
+        .must("ok", boolean())
+        .must("model", string().about("The cheapest text model of the provider."))
+        .must("simulated", boolean().about("The simulator answered: nothing was learned about a real key."))
+        .must("latency_ms", integer())
+        .must("cost_micro_usd", integer().about("Millionths of a US dollar."))
+        .must("error", string().or_null().about("Why it failed."));
+    let kinds = || words(&DEV_TYPES);
+    let told =
+        |schema: Schema, about: &str| Answer::new(200, about).headers(shared::ALWAYS).json(envelope(schema), &[]);
+    let of_key: &[&str] = &["instanceOfKey", "provider"];
+    vec![
+        Operation::post("/config/provider-key", "setProviderKey", CONFIG)
+            .about("Store a key for a provider", "In place of the one before. It is sealed, and no answer ever has it.")
+            .takes(
+                object().must("instance_id", string()).must("provider", string()).must("api_key", string()),
+                &[("key", json!({ "instance_id": "production", "provider": "openai", "api_key": "sk-…" }))],
+            )
+            .answers([told(key(), "It is stored and in force.")])
+            .answers(failures(&[400, 401, 403, 404, 413, 500, 503])),
+        Operation::get("/config/provider-key/{instance}", "listProviderKeys", CONFIG)
+            .about("Which providers an instance has a key for", "")
+            .parameters(&["instanceOfKey"])
+            .answers([told(keys, "Those with a stored key.")])
+            .answers(failures(&[401, 403, 404, 500, 503])),
+        Operation::get("/config/provider-key/{instance}/{provider}", "getProviderKey", CONFIG)
+            .about("Whether an instance has a key for a provider", "")
+            .parameters(of_key)
+            .answers([told(key(), "Whether, and since when.")])
+            .answers(failures(&[401, 403, 404, 500, 503])),
+        Operation::delete("/config/provider-key/{instance}/{provider}", "deleteProviderKey", CONFIG)
+            .about("Remove a key", "For good.")
+            .parameters(of_key)
+            .answers([told(
+                object().must("deleted", constant(true)).must("instance_id", string()).must("provider", string()),
+                "It is gone.",
+            )])
+            .answers(failures(&[400, 401, 403, 404, 500, 503])),
+        Operation::post("/config/provider-key/{instance}/{provider}/test", "testProviderKey", CONFIG)
+            .about(
+                "Try a key",
+                "Makes the cheapest real call on the way that all calls take; it is limited, priced and recorded like any \
+                 other. A failed call is answered with 200 and `ok: false`.",
+            )
+            .parameters(of_key)
+            .answers([told(tested, "How it went.")])
+            .answers(failures(&[400, 401, 403, 404, 409, 500, 503])),
+        Operation::get("/config/dev-credentials", "listDevCredentials", CONFIG)
+            .about("Which developer credentials the organization has", "")
+            .answers([told(
+                object()
+                    .must("credentials", list(object().must("credential_type", kinds()).must("updated_at", string())))
+                    .must("supported_types", list(kinds())),
+                "Their types and times.",
+            )])
+            .answers(failures(&[401, 403, 500, 503])),
+        Operation::post("/config/dev-credentials", "setDevCredential", CONFIG)
+            .about("Store a developer credential", "In place of the one before.")
+            .takes(object().must("credential_type", kinds()).must("value", string()), &[])
+            .answers([told(
+                object()
+                    .must("credential_type", kinds())
+                    .must("stored", constant(true))
+                    .must("updated_at", string()),
+                "It is stored.",
+            )])
+            .answers(failures(&[400, 401, 403, 413, 500, 503])),
+        Operation::get("/config/dev-credentials/{credential_type}", "getDevCredential", CONFIG)
+            .about("A developer credential itself", "For admins; that it was told is in the audit log.")
+            .parameters(&["credentialType"])
+            .answers([told(
+                object().must("credential_type", kinds()).must("value", string()).must("updated_at", string()),
+                "The credential.",
+            )])
+            .answers(failures(&[401, 403, 404, 500, 503])),
+        Operation::delete("/config/dev-credentials/{credential_type}", "deleteDevCredential", CONFIG)
+            .about("Remove a developer credential", "For good.")
+            .parameters(&["credentialType"])
+            .answers([told(object().must("deleted", constant(true)).must("credential_type", kinds()), "It is gone.")])
+            .answers(failures(&[401, 403, 404, 500, 503])),
+    ]
+}
+
+/// What models have beyond other things.
+fn models() -> Vec<Operation> {
+    let version = || {
+        object()
+            .must("version", integer().least(1))
+            .must("actor_name", string().about("Who brought it about."))
+            .must("created_at", string().with("format", "date-time"))
+    };
+    let problem = object().must("path", string().example("body.messages[0].content")).must("message", string());
+    let request = object()
+        .must("method", string())
+        .must("url", string())
+        .must("headers", list(list(string())).about("Pairs of name and value; the key is masked."))
+        .must("body", Schema::any())
+        .must("dropped", list(string()).about("Parameters that the mapping has no place for."));
+    let told =
+        |schema: Schema, about: &str| Answer::new(200, about).headers(shared::ALWAYS).json(envelope(schema), &[]);
+    vec![
+        Operation::get("/config/model-config/{id}/versions", "listModelVersions", CONFIG)
+            .about("The states a model was in", "Newest first.")
+            .parameters(&["thing"])
+            .answers([told(list(version()), "Numbers, people and times.")])
+            .answers(failures(&[401, 403, 404, 500, 503])),
+        Operation::get("/config/model-config/{id}/versions/{version}", "getModelVersion", CONFIG)
+            .about("A model as it was", "")
+            .parameters(&["thing", "version"])
+            .answers([told(version().must("model", named("ModelConfig")), "The model.")])
+            .answers(failures(&[401, 403, 404, 500, 503])),
+        Operation::post("/config/model-config/{id}/versions/{version}/restore", "restoreModelVersion", CONFIG)
+            .about("Make a model what it was", "That is a new version.")
+            .parameters(&["thing", "version"])
+            .answers([one("What it is now.", "ModelConfig")])
+            .answers(failures(&[400, 401, 403, 404, 409, 500, 503])),
+        Operation::post("/config/model-config/{id}/duplicate", "duplicateModel", CONFIG)
+            .about("Copy a model", "Under a new model id.")
+            .parameters(&["thing"])
+            .takes(object().must("model_id", string()), &[])
+            .answers([one("The copy.", "ModelConfig")])
+            .answers(failures(&[400, 401, 403, 404, 409, 413, 500, 503])),
+        Operation::post("/config/mapping-preview", "previewMapping", CONFIG)
+            .about(
+                "Try a payload mapping",
+                "Nobody is called: it answers what would be sent, and what would be read of an answer.",
+            )
+            .takes(
+                object()
+                    .may("provider_id", string().about("Its base address is used."))
+                    .may("upstream_model", string())
+                    .must("payload_mapping", object())
+                    .may(
+                        "input",
+                        object().about("Values of placeholders; with `messages`, what a chat call would offer."),
+                    )
+                    .may("answer", Schema::any().about("An answer of the provider.")),
+                &[],
+            )
+            .answers([told(
+                object()
+                    .must("problems", list(problem))
+                    .must("request", any_of([request]).or_null())
+                    .must("request_error", string().or_null())
+                    .must("output", Schema::any())
+                    .must("output_error", string().or_null()),
+                "What it would do.",
+            )])
+            .answers(failures(&[400, 401, 403, 413, 500, 503])),
+    ]
 }
 
 fn order(thing: &Thing) -> &'static str {

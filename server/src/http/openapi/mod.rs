@@ -48,6 +48,11 @@ const OPERATIONS: &str = "Operations";
 static DOCUMENT: LazyLock<Value> = LazyLock::new(document);
 static JSON: LazyLock<Bytes> = LazyLock::new(|| DOCUMENT.to_string().into());
 
+/// The document, for pages.
+pub fn description() -> &'static Value {
+    &DOCUMENT
+}
+
 /// `GET /openapi.json`.
 pub async fn json() -> Response {
     ([(header::CONTENT_TYPE, "application/json"), (header::CACHE_CONTROL, "no-cache")], JSON.clone()).into_response()

@@ -66,6 +66,7 @@ pub fn security_schemes() -> Value {
 /// Parameters by the name that operations refer to.
 pub fn parameters() -> Value {
     let header = |name: &str, schema: Schema, about: &str| json!({ "name": name, "in": "header", "required": false, "description": about, "schema": Value::from(schema) });
+    let path = |name: &str, about: &str| json!({ "name": name, "in": "path", "required": true, "description": about, "schema": { "type": "string" } });
     let query = |name: &str, schema: Schema, about: &str| json!({ "name": name, "in": "query", "required": false, "description": about, "schema": Value::from(schema) });
     json!({
         "instance": header(
@@ -83,6 +84,10 @@ pub fn parameters() -> Value {
             "The longest the whole call may take, retries included, in milliseconds. Cannot exceed \
              `gateway.total_timeout_ms` of the settings.",
         ),
+        "instanceOfKey": path("instance", "The id of the instance."),
+        "provider": path("provider", "The id of the provider, or another name of it, in any case."),
+        "credentialType": path("credential_type", "`cloudflare_api_token`, `cloudflare_account_id` or `github_token`."),
+        "version": path("version", "Its number."),
         "logLevel": query("level", string().example("WARN,ERROR"), "Levels, separated by commas: `DEBUG`, `INFO`, `WARN`, `ERROR`."),
         "logComponent": query("component", string().example("gateway"), "The part of the product that speaks."),
         "logInstance": query("instance_id", string(), "Lines of this instance (id or name). Needs the level `admin` in it."),

@@ -1,10 +1,12 @@
 //! The configuration service, route group by route group.
 
+mod history;
 mod lists;
 mod models;
 mod people;
 mod permissions;
 mod rules;
+mod secrets;
 mod tenants;
 mod writes;
 
