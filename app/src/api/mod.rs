@@ -24,7 +24,7 @@ pub use catalog::models;
 pub use credentials::{credentials, delete_credential, set_credential, test_credential};
 pub use home::{DismissChecklist, dismiss_checklist, load_overview};
 pub use models::{duplicate_model, load_model_version, model_versions, preview_mapping, restore_model_version};
-pub use platform::{delete_logs, logs};
+pub use platform::{delete_logs, load_system, logs};
 pub use runs::{run, runs};
 pub use services::services;
 pub use sessions::{end_other_sessions, end_session, end_sessions_of_user, make_sign_in_link, sessions};

@@ -18,6 +18,7 @@ use crate::{
     types::{
         ApiKeyDraft, ApiKeyUse, AuditProof, AuditQuery, AuditRecord, LogFilter, LogLine, Me, ModelCard, NewApiKey,
         Overview, Page, RunDetail, RunFilter, RunSummary, ServiceCard, SessionInfo, SignInIssuer, SignInLink,
+        SystemState,
         config::{Dependants, FoundThing, THINGS, ThingFilter, ThingPage, ThingRow},
     },
 };
@@ -182,6 +183,8 @@ pub trait Platform: Send + Sync {
     async fn logs(&self, caller: &Caller, filter: LogFilter) -> Result<Page<LogLine>, AppError>;
     /// Deletes lines that are older than so many days; how many.
     async fn delete_logs(&self, caller: &Caller, older_than_days: u32) -> Result<u64, AppError>;
+    /// The state of the platform, for administrators of an organization.
+    async fn system(&self, caller: &Caller) -> Result<SystemState, AppError>;
 }
 
 /// All ports of a request.

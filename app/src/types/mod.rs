@@ -11,6 +11,7 @@ mod page;
 mod run;
 mod service;
 mod session;
+mod system;
 
 pub use api_key::{ApiKeyDraft, ApiKeyLimit, ApiKeyUse, NewApiKey};
 pub use audit::{AuditProof, AuditQuery, AuditRecord};
@@ -22,3 +23,4 @@ pub use page::Page;
 pub use run::{Attempt, RunDetail, RunFilter, RunSummary};
 pub use service::{Endpoint, ServiceCard};
 pub use session::{SessionInfo, SignInIssuer, SignInLink};
+pub use system::{DatabaseState, QueueState, ReplicaState, StorageState, SystemState, TaskState};

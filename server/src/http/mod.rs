@@ -11,6 +11,7 @@ mod ops;
 mod problem;
 pub mod routes;
 mod sse;
+mod system;
 mod table;
 mod text;
 

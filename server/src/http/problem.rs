@@ -17,6 +17,7 @@ use crate::{
         identity::{Denied, IdentityError},
         limits::{LimitError, Pool, Refusal},
         logs::LogsError,
+        system::SystemError,
     },
 };
 
@@ -52,6 +53,15 @@ impl From<LogsError> for Problem {
             LogsError::Invalid { field, message } => InputError::field(field, message).into(),
             LogsError::Busy => IdentityError::Busy.into(),
             LogsError::Store(error) => IdentityError::Store(error).into(),
+        }
+    }
+}
+
+impl From<SystemError> for Problem {
+    fn from(error: SystemError) -> Self {
+        match error {
+            SystemError::Denied(denied) => IdentityError::Denied(denied).into(),
+            SystemError::Store(error) => IdentityError::Store(error).into(),
         }
     }
 }

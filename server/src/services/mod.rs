@@ -7,5 +7,6 @@ pub mod gateway;
 pub mod identity;
 pub mod limits;
 pub mod logs;
+pub mod system;
 pub mod text;
 pub mod vault;

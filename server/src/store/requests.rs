@@ -3,13 +3,14 @@
 
 use std::{collections::HashSet, sync::LazyLock};
 
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sqlx::QueryBuilder;
 
 use super::{Db, Found, Hidden, LOOK_AT, Page, StoreError, rollups, usage};
 
 /// A row of `request_log`: one call, without what was said. Times are microseconds, money millionths of a US dollar.
-#[derive(Debug, Clone, PartialEq, sqlx::FromRow)]
+#[derive(Debug, Clone, PartialEq, sqlx::FromRow, Serialize, Deserialize)]
 pub struct RequestLogRow {
     pub request_id: String,
     /// When the call arrived.
@@ -55,19 +56,21 @@ pub struct RequestLogRow {
 }
 
 /// A row of `request_contents`: what was said, until it expires.
-#[derive(Debug, Clone, PartialEq, sqlx::FromRow)]
+#[derive(Debug, Clone, PartialEq, sqlx::FromRow, Serialize, Deserialize)]
 pub struct RequestContentRow {
     pub request_id: String,
     pub created_us: i64,
     pub expires_us: i64,
+    #[serde(with = "super::revealed")]
     pub request_body: Option<Hidden>,
+    #[serde(with = "super::revealed")]
     pub response_body: Option<Hidden>,
     /// A body was longer than what is kept.
     pub truncated: bool,
 }
 
 /// A row of `usage_logs`. The same call must always make the same `log_id`, so that writing it twice counts once.
-#[derive(Debug, Clone, PartialEq, sqlx::FromRow)]
+#[derive(Debug, Clone, PartialEq, sqlx::FromRow, Serialize, Deserialize)]
 pub struct UsageLogRow {
     pub log_id: String,
     pub instance_id: String,
@@ -86,7 +89,7 @@ pub struct UsageLogRow {
 }
 
 /// Everything that is kept of one call.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct RequestRecord {
     pub log: RequestLogRow,
     pub usage: Option<UsageLogRow>,

@@ -5,7 +5,7 @@ mod catalogue;
 mod database;
 mod operations;
 mod people;
-mod requests;
+pub(crate) mod requests;
 mod tenants;
 
 use serde_json::json;

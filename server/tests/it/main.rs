@@ -38,6 +38,8 @@ mod streams;
 #[cfg(test)]
 mod support;
 #[cfg(test)]
+mod system;
+#[cfg(test)]
 mod text;
 #[cfg(test)]
 mod walk;

@@ -14,6 +14,7 @@ mod models;
 mod ops;
 mod page;
 mod shared;
+mod system;
 #[cfg(test)]
 mod tests;
 mod text;
@@ -80,6 +81,7 @@ fn described() -> Vec<Operation> {
         text::operations(),
         config::operations(),
         logs::operations(),
+        system::operations(),
         ops::operations(),
     ]
     .concat()
@@ -96,6 +98,7 @@ fn schemas() -> Vec<(String, Schema)> {
         owned(text::schemas()),
         config::schemas(),
         owned(logs::schemas()),
+        owned(system::schemas()),
         owned(ops::schemas()),
         owned(errors::schemas()),
     ]

@@ -9,6 +9,7 @@ mod error;
 pub mod record;
 mod resolve;
 mod stream;
+pub mod unwritten;
 
 use std::{net::SocketAddr, sync::Arc, time::Instant};
 
@@ -72,6 +73,16 @@ impl Gateway {
             content_limit: settings.recording.content_limit_bytes,
             simulator,
         }
+    }
+
+    /// The id of this process, fresh with each start.
+    pub fn replica_id(&self) -> &str {
+        self.limiter.replica_id()
+    }
+
+    /// Records that wait, and how many may.
+    pub fn records_waiting(&self) -> (usize, usize) {
+        self.recorder.depth()
     }
 
     /// Where the simulator listens, when it is on.

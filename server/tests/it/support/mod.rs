@@ -15,7 +15,7 @@ use std::{future::Future, time::Duration};
 
 use tokio::time::{Instant, sleep};
 
-pub use app::{TestApp, client};
+pub use app::{TestApp, client, test_settings};
 pub use chat::{Answer, Streamed, answer, data_lines, hello};
 pub use database::{Database, Place};
 pub use people::{Browser, DAY_US, cookie_of, note};
