@@ -154,6 +154,8 @@ test('from an empty organization to a call that its limit stops, in the browser 
   await sheet(page).getByLabel(/^Name/).fill(`Acme ${id}`);
   await sheet(page).getByRole('button', { name: /Create organization/ }).click();
   await page.getByRole('link', { name: `Acme ${id}` }).click();
+  await expect(page.getByRole('heading', { level: 1, name: `Acme ${id}` })).toBeVisible();
+  const organization = page.url().split('/').pop()!;
 
   await page.getByRole('tab', { name: 'People' }).click();
   await startNew(page, 'user');
@@ -249,7 +251,7 @@ test('from an empty organization to a call that its limit stops, in the browser 
     await expect(page.getByRole('list', { name: 'Calls' }).getByText(`story-${id}`).first()).toBeVisible({ timeout: 2_000 });
   }).toPass({ timeout: 20_000 });
 
-  await open('/admin/audit');
+  await open(`/admin/audit?org=${organization}`);
   await expect(page.getByText(`Story key ${id}`).first()).toBeVisible();
   await page.getByRole('button', { name: 'Verify the chain' }).click();
   await expect(page.getByText(/entries are as they were written/)).toBeVisible();

@@ -103,3 +103,15 @@ impl LazyRoute for LogsPage {
         view! { <admin::LogsPage /> }.into_any()
     }
 }
+
+pub struct SystemPage;
+
+#[lazy_route]
+impl LazyRoute for SystemPage {
+    fn data() -> Self {
+        Self
+    }
+    fn view(_screen: Self) -> AnyView {
+        view! { <admin::SystemPage /> }.into_any()
+    }
+}

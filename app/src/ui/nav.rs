@@ -74,6 +74,7 @@ pub const SIDEBAR: &[Group] = &[
             page("/admin/settings", "Settings", Glyph::Sliders, "platform values", Role::Superadmin),
             page("/admin/logs", "Logs", Glyph::List, "log lines errors warnings live", Role::Admin),
             page("/admin/audit", "Audit log", Glyph::Shield, "who changed what history verify", Role::Admin),
+            page("/admin/system", "System", Glyph::Monitor, "deployment version database health tasks", Role::Admin),
         ],
     },
 ];

@@ -197,7 +197,7 @@ pub fn AuditPage() -> impl IntoView {
             title="Audit log"
             lead="Who changed what, and from where. Entries cannot be changed: each carries the hash of the one before it."
             wide=true
-            actions=move || view! { <Verify /> }
+            actions=move || view! { <Verify asked /> }
         >
             <section class="min-w-0 rounded-lg border border-line bg-surface" aria-label="Audit log">
                 <div class="flex flex-wrap items-center gap-2 border-b border-line p-2">
@@ -476,7 +476,7 @@ fn differences(details: &Value) -> Vec<(String, Option<String>, Option<String>)>
 
 /// Walks the whole log and says whether it is as it was written.
 #[component]
-fn Verify() -> impl IntoView {
+fn Verify(asked: Memo<Asked>) -> impl IntoView {
     let toasts = use_toasts();
     let busy = RwSignal::new(false);
     let verify = move |_| {
@@ -484,8 +484,9 @@ fn Verify() -> impl IntoView {
             return;
         }
         busy.set(true);
+        let org = asked.get_untracked().filter(0).org_id;
         spawn_local(async move {
-            match api::verify_audit_log(None).await {
+            match api::verify_audit_log(org).await {
                 Ok(proof) => match proof.broken {
                     None => toasts.good(format!(
                         "All {} entries are as they were written.",

@@ -3,7 +3,9 @@
 mod audit;
 mod logs;
 mod services;
+mod system;
 
 pub use audit::{AuditPage, Differences, History};
 pub use logs::LogsPage;
 pub use services::ServicesPage;
+pub use system::SystemPage;
