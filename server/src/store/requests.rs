@@ -466,7 +466,8 @@ impl Db {
                 list.push(" AND (model_used = ").push_bind(model);
                 list.push(" OR model_asked = ").push_bind(model).push(")");
             }
-            list.push(" ORDER BY created_us DESC, request_id DESC LIMIT ").push_bind(page.limit);
+            // The order is that of the inside: asked for again, SQLite would sort all of it before it answers the first row.
+            list.push(" LIMIT ").push_bind(page.limit);
             list.build_query_as().fetch_all(c).await
         })?)
     }
