@@ -87,7 +87,7 @@ SELECT created_us / 86400000000, instance_id, COALESCE(project_id, ''), key_id, 
     SUM(input_tokens + output_tokens), SUM(cost_micro_usd)
 FROM request_log GROUP BY created_us / 86400000000, instance_id, COALESCE(project_id, ''), key_id, provider, model_used;
 -- The sums of these calls, made as the migration makes those of a database that is older than they are.
-$(sed -n '/^INSERT INTO request_rollups$/,/;$/p' migrations/0006_system.sql)
+$(sed -n '/^INSERT INTO request_rollups$/,/;$/p' migrations/0007_rollups.sql)
 UPDATE settings SET version = version + 1 WHERE key = 'config_version';
 COMMIT;
 $AFTER
