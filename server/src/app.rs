@@ -2,7 +2,7 @@
 
 use std::{collections::HashMap, net::SocketAddr, sync::Arc, time::Duration};
 
-use app::types::{NewApiKey, Role};
+use app::types::{ApiKeyDraft, NewApiKey, Role};
 use tokio::{net::TcpListener, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 
@@ -24,7 +24,7 @@ use crate::{
     settings::{Settings, Synchronous},
     shutdown::Tasks,
     state::{AppState, Services},
-    store::{Db, DbOptions, LockError, ServerLock, StoreError},
+    store::{Db, DbOptions, LockError, ServerLock, StoreError, audit::Actor},
     telemetry, web,
 };
 
@@ -66,6 +66,7 @@ pub struct Core {
     pub db: Db,
     pub catalog: Arc<Catalog>,
     pub identity: Identity,
+    pub config: Configuration,
     pub clock: Clock,
     pub settings: Arc<Settings>,
 }
@@ -119,13 +120,14 @@ impl Core {
         };
         let environment = catalog::Environment {
             default_instance: settings.default_instance().to_owned(),
-            vault,
+            vault: vault.clone(),
             variables,
             overrides: settings.providers.clone(),
         };
         let catalog = Catalog::load(db.clone(), environment).await.map_err(failed("cannot be read"))?;
         let identity = Identity::new(db.clone(), catalog.clone(), clock.clone(), &settings);
-        Ok(Self { db, catalog, identity, clock, settings })
+        let config = Configuration::new(db.clone(), catalog.clone(), clock.clone(), vault);
+        Ok(Self { db, catalog, identity, config, clock, settings })
     }
 
     /// The first superadmin with a sign-in link and a key in the default instance, as long as there is nobody. Of servers
@@ -136,17 +138,22 @@ impl Core {
             return Ok(None);
         }
         let organization = snapshot.organizations.values().min_by_key(|o| o.id.clone()).ok_or(StartError::Empty)?;
-        let made =
-            self.identity.create_user(&organization.id, "admin@localhost", "Administrator", Role::Superadmin).await;
+        let by = || Actor::system("First start");
+        let made = self
+            .identity
+            .create_user(&organization.id, "admin@localhost", "Administrator", Role::Superadmin, by())
+            .await;
         let user_id = match made {
             Err(IdentityError::Store(StoreError::Conflict { .. })) => return Ok(None),
             made => made?,
         };
         let snapshot = self.catalog.snapshot();
         let user = snapshot.users.get(&user_id).ok_or(StartError::Empty)?;
+        let caller = self.identity.in_instance(user, Some(&snapshot.default_instance))?;
+        let draft = ApiKeyDraft { name: "First key".to_owned(), ..ApiKeyDraft::default() };
         Ok(Some(Welcome {
-            sign_in_token: self.identity.make_link(&user_id).await?,
-            api_key: self.identity.create_key(user, &snapshot.default_instance, "First key", None).await?,
+            sign_in_token: self.identity.make_link(&user_id, by()).await?.0,
+            api_key: self.identity.create_key(&caller, draft, by()).await?,
         }))
     }
 }
@@ -190,6 +197,10 @@ impl App {
         let limiter = Limiter::start(core.db.clone(), clock.clone(), &tasks);
         let gateway =
             Gateway::new(core.catalog.clone(), transport, recorder, limiter, clock.clone(), &settings, simulator);
+        tasks.keep("last use of keys", {
+            let (identity, tasks) = (core.identity.clone(), tasks.clone());
+            move || identity.clone().keep_last_used(tasks.clone())
+        });
         tasks.keep("configuration", {
             let (catalog, tasks) = (core.catalog.clone(), tasks.clone());
             move || catalog.clone().keep(tasks.clone())
@@ -227,7 +238,7 @@ impl App {
         let state = AppState::new(Services {
             started_us: clock.now_us(),
             leptos: web::site_options(address, &settings).map_err(StartError::Site)?,
-            config: Configuration::new(core.db.clone(), core.catalog.clone(), clock.clone()),
+            config: core.config,
             db: core.db,
             catalog: core.catalog,
             identity: core.identity,

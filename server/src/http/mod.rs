@@ -1,11 +1,12 @@
 //! The public JSON API: read the request, call one service function, put its answer into the surface's shape.
 
 mod auth;
+mod config;
 mod envelope;
 mod facts;
 mod logs;
 mod openai;
-mod openapi;
+pub(crate) mod openapi;
 mod ops;
 mod problem;
 pub mod routes;

@@ -1,5 +1,6 @@
 //! What the product decides: validation, permissions, ids, times, limits. Services know nothing of HTTP or pages.
 
+pub mod audit;
 pub mod catalog;
 pub mod config;
 pub mod gateway;

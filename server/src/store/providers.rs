@@ -79,15 +79,6 @@ pub(super) const ALL_CREDENTIALS: &str = concat!(
 );
 const CREDENTIALS_OF: &str =
     concat!("SELECT ", credential_columns!(), " FROM provider_credentials WHERE instance_id = $1");
-const PUT_CREDENTIAL: &str = concat!(
-    "INSERT INTO provider_credentials (",
-    credential_columns!(),
-    ") VALUES ($1, $2, $3, $4, $5)
-     ON CONFLICT (instance_id, provider_id)
-     DO UPDATE SET sealed = excluded.sealed, masked = excluded.masked, updated_us = excluded.updated_us"
-);
-const DELETE_CREDENTIAL: &str = "DELETE FROM provider_credentials WHERE instance_id = $1 AND provider_id = $2";
-
 impl Db {
     /// Adds a provider. A taken id is `Conflict { what: "providers" }`.
     pub async fn insert_provider(&self, row: &ProviderRow) -> Result<(), StoreError> {
@@ -130,35 +121,12 @@ impl Db {
         Ok(())
     }
 
-    /// Stores an instance's credential for a provider, in place of the one before.
-    pub async fn put_credential(&self, row: &CredentialRow) -> Result<(), StoreError> {
-        change!(self, row.updated_us, |t| {
-            bind!(sqlx::query(PUT_CREDENTIAL), row; instance_id, provider_id, sealed, masked, updated_us)
-                .execute(&mut *t)
-                .await?;
-        });
-        Ok(())
-    }
-
     /// An instance's credentials, by provider.
     pub async fn credentials_of_instance(&self, instance_id: &str) -> Result<Vec<CredentialRow>, StoreError> {
         let mut rows: Vec<CredentialRow> =
             db!(self, |c| sqlx::query_as(CREDENTIALS_OF).bind(instance_id).fetch_all(c).await)?;
         rows.sort_unstable_by(|a, b| a.provider_id.cmp(&b.provider_id));
         Ok(rows)
-    }
-
-    /// Removes a credential for good; false when there was none.
-    pub async fn delete_credential(
-        &self,
-        instance_id: &str,
-        provider_id: &str,
-        now_us: i64,
-    ) -> Result<bool, StoreError> {
-        Ok(change!(self, now_us, |t| {
-            let delete = sqlx::query(DELETE_CREDENTIAL).bind(instance_id).bind(provider_id);
-            delete.execute(&mut *t).await?.rows_affected() > 0
-        }))
     }
 }
 

@@ -8,9 +8,15 @@ mod cli;
 #[cfg(test)]
 mod clients;
 #[cfg(test)]
+mod config;
+#[cfg(test)]
 mod errors;
 #[cfg(test)]
 mod identity;
+#[cfg(test)]
+mod keys;
+#[cfg(test)]
+mod leaks;
 #[cfg(test)]
 mod lifecycle;
 #[cfg(test)]
@@ -19,6 +25,8 @@ mod limits;
 mod logs;
 #[cfg(test)]
 mod models;
+#[cfg(test)]
+mod oidc;
 #[cfg(test)]
 mod properties;
 #[cfg(test)]
@@ -33,3 +41,5 @@ mod support;
 mod system;
 #[cfg(test)]
 mod text;
+#[cfg(test)]
+mod walk;

@@ -4,11 +4,15 @@
 //! To add a thing: a description in `things.rs`, its table in `store::things`, and its own rules, if it has any, in
 //! `services::config`.
 
+mod credential;
+mod model;
 mod things;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+pub use credential::{CredentialSource, CredentialState, CredentialTest};
+pub use model::{MappingDraft, MappingPreview, ModelVersion, PreviewedRequest};
 pub use things::*;
 
 /// A kind of thing that people configure.
@@ -148,6 +152,15 @@ pub struct ThingRow {
     /// Whether the person who asks may change it.
     pub editable: bool,
     pub body: Map<String, Value>,
+}
+
+/// A thing that a search found.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct FoundThing {
+    pub kind: String,
+    pub id: String,
+    /// What people call it.
+    pub name: String,
 }
 
 /// What goes when a thing is deleted.

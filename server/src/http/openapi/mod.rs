@@ -6,6 +6,7 @@
 
 mod build;
 mod chat;
+mod config;
 mod errors;
 mod fields;
 mod logs;
@@ -39,11 +40,18 @@ const OPENAI: &str = "OpenAI-compatible";
 const TEXT: &str = "Text service";
 /// Tag of what administrators ask.
 const PLATFORM: &str = "Platform";
+/// Tag of the configuration service.
+const CONFIG: &str = "Configuration";
 /// Tag of health and reference.
 const OPERATIONS: &str = "Operations";
 
 static DOCUMENT: LazyLock<Value> = LazyLock::new(document);
 static JSON: LazyLock<Bytes> = LazyLock::new(|| DOCUMENT.to_string().into());
+
+/// The document, for pages.
+pub fn description() -> &'static Value {
+    &DOCUMENT
+}
 
 /// `GET /openapi.json`.
 pub async fn json() -> Response {
@@ -71,6 +79,7 @@ fn described() -> Vec<Operation> {
         chat::operations(),
         models::operations(),
         text::operations(),
+        config::operations(),
         logs::operations(),
         system::operations(),
         ops::operations(),
@@ -78,15 +87,20 @@ fn described() -> Vec<Operation> {
     .concat()
 }
 
-fn schemas() -> Vec<(&'static str, Schema)> {
+fn owned(schemas: Vec<(&'static str, Schema)>) -> Vec<(String, Schema)> {
+    schemas.into_iter().map(|(name, schema)| (name.to_owned(), schema)).collect()
+}
+
+fn schemas() -> Vec<(String, Schema)> {
     [
-        chat::schemas(),
-        models::schemas(),
-        text::schemas(),
-        logs::schemas(),
-        system::schemas(),
-        ops::schemas(),
-        errors::schemas(),
+        owned(chat::schemas()),
+        owned(models::schemas()),
+        owned(text::schemas()),
+        config::schemas(),
+        owned(logs::schemas()),
+        owned(system::schemas()),
+        owned(ops::schemas()),
+        owned(errors::schemas()),
     ]
     .concat()
 }
@@ -102,7 +116,7 @@ fn document() -> Value {
         }
     }
     let schemas: serde_json::Map<String, Value> =
-        schemas().into_iter().map(|(name, schema)| (name.to_owned(), schema.into())).collect();
+        schemas().into_iter().map(|(name, schema)| (name, schema.into())).collect();
     json!({
         "openapi": "3.1.0",
         "info": {
@@ -117,6 +131,7 @@ fn document() -> Value {
         "tags": [
             { "name": OPENAI, "description": shared::OPENAI, "x-error-codes": errors::openai_table() },
             { "name": TEXT, "description": shared::TEXT, "x-error-codes": errors::service_table() },
+            { "name": CONFIG, "description": config::DESCRIPTION },
             { "name": PLATFORM, "description": shared::PLATFORM },
             { "name": OPERATIONS, "description": shared::OPERATIONS },
         ],

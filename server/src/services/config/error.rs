@@ -10,6 +10,9 @@ pub enum ConfigError {
     /// No such thing, or none that the caller may know of: "Instance".
     #[error("{0} not found")]
     NotFound(String),
+    /// The same, where the contract has another sentence for it.
+    #[error("{0}")]
+    Absent(String),
     #[error(transparent)]
     Denied(#[from] Denied),
     /// Names of fields, in the order of the description.

@@ -4,9 +4,13 @@
 
 mod author;
 mod check;
+mod credentials;
 mod error;
+mod models;
 mod place;
+mod probe;
 mod references;
+mod resolved;
 mod rules;
 
 use std::sync::Arc;
@@ -17,6 +21,7 @@ use serde_json::{Map, Value, json};
 
 pub use author::Author;
 pub use check::unknown_fields;
+pub use credentials::DEV_TYPES;
 pub use error::{ConfigError, FieldError, label};
 use place::{Act, Where, deed, reach};
 pub use rules::masked;
@@ -24,6 +29,7 @@ pub use rules::masked;
 use super::{
     catalog::Catalog,
     identity::{Caller, Deed, Denied, may},
+    vault::Vault,
 };
 use crate::{
     clock::Clock,
@@ -44,14 +50,15 @@ pub struct Configuration {
     db: Db,
     catalog: Arc<Catalog>,
     clock: Clock,
+    vault: Vault,
 }
 
 /// What an update or a deletion expects the thing to be.
 pub type Etag<'a> = Option<&'a str>;
 
 impl Configuration {
-    pub fn new(db: Db, catalog: Arc<Catalog>, clock: Clock) -> Self {
-        Self { db, catalog, clock }
+    pub fn new(db: Db, catalog: Arc<Catalog>, clock: Clock, vault: Vault) -> Self {
+        Self { db, catalog, clock, vault }
     }
 
     /// Things that the caller may see. Without a `limit` all of them, up to [`MOST`].
@@ -305,6 +312,7 @@ impl Configuration {
         let details = json!({ "before": rules::redacted(&was), "after": rules::redacted(&fields) });
         let place = self.place_of(thing, &after).await?;
         let audit = author.entry(table, &place, &after, "updated", details, now_us);
+        writes.extend(rules::first_version(thing, &before));
         let version = rules::version(author, thing, &after, now_us);
         let change = Change::Update { table, id: before.id, seen_us: before.updated_us, fields, now_us };
         writes.push(Write { change, audit: Some(audit) });

@@ -20,13 +20,13 @@ pub use stream::ChatStream;
 
 use self::{call::Call, resolve::Plan};
 use super::{
-    catalog::{Catalog, Level, Model, pricing::TokenCounts},
+    catalog::{Catalog, Model, pricing::TokenCounts},
     limits::{Demand, Limiter, Origin},
 };
 use crate::{
     clock::Clock,
     providers::{ChatInput, Completion, chat::Message, chat::Part, transport::Transport},
-    services::identity::Caller,
+    services::identity::{Caller, Deed, may},
     settings,
 };
 
@@ -144,9 +144,7 @@ impl Gateway {
 
     /// Everything that can be decided before the provider is asked.
     async fn admit(&self, call: &mut Call, input: &ChatInput, caller: &Caller) -> Result<Plan, GatewayError> {
-        if caller.level < Level::User {
-            return Err(GatewayError::LevelTooLow);
-        }
+        may(caller, Deed::Generate, caller.place())?;
         let snapshot = self.catalog.snapshot();
         let name = input.model.as_deref().unwrap_or(&self.settings.default_model);
         let model = if name == "auto" {

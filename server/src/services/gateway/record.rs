@@ -1,7 +1,7 @@
 //! Records of finished calls on their way to the database: a bounded queue and one writer that commits them in groups.
 //! A place in the queue is taken before a call begins, so a full queue slows callers and never loses a record.
 
-use std::{collections::HashMap, path::PathBuf, sync::Arc, time::Duration};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use tokio::sync::mpsc;
 
@@ -11,7 +11,7 @@ use crate::{
     services::{limits::Held, logs},
     settings::Settings,
     shutdown::Tasks,
-    store::{Db, StoreError, requests::RequestRecord, usage::DAY_US},
+    store::{self, Db, StoreError, requests::RequestRecord, usage::DAY_US},
 };
 
 /// The way in.
@@ -171,15 +171,7 @@ impl Writer {
     }
 
     async fn try_write(&self, batch: &[RequestRecord]) -> Result<(), StoreError> {
-        self.db.insert_requests(batch).await?;
-        let mut used: HashMap<&str, i64> = HashMap::new();
-        for record in batch {
-            if let Some(key) = &record.log.key_id {
-                let last = used.entry(key).or_default();
-                *last = (*last).max(record.log.created_us);
-            }
-        }
-        self.db.touch_api_keys(used.into_iter().map(|(key, at)| (key.to_owned(), at)).collect()).await
+        self.db.insert_requests(batch).await.map(drop)
     }
 }
 
@@ -216,5 +208,6 @@ async fn sweep(db: &Db, now_us: i64, settings: &Settings) -> Result<(), StoreErr
     logs::delete_before(db, before(settings.log.retention_days)).await?;
     db.delete_usage_days_before(usage_before.div_euclid(DAY_US)).await?;
     db.delete_expired_sign_ins(now_us).await?;
+    db.purge_things(now_us - store::things::UNDO_US).await?;
     Ok(())
 }

@@ -8,6 +8,7 @@ use crate::store::{
     prompts::PromptRow,
     providers::CredentialRow,
     rules::{ClassificationRow, RoutingRuleRow},
+    things::{Change, Write},
 };
 
 #[tokio::test]
@@ -32,6 +33,17 @@ async fn providers_come_back_as_written() {
     .await;
 }
 
+/// Stores a credential, or removes it.
+async fn write_credential(db: &Db, row: &CredentialRow, is_there: bool) -> Result<(), StoreError> {
+    let change = Change::Credential {
+        instance_id: row.instance_id.clone(),
+        provider_id: row.provider_id.clone(),
+        sealed: is_there.then(|| (row.sealed.clone(), row.masked.clone())),
+        now_us: row.updated_us,
+    };
+    db.write_things(&[Write { change, audit: None }], row.updated_us).await
+}
+
 #[tokio::test]
 async fn credentials_are_replaced_and_go_with_their_provider() {
     each_db(|db| async move {
@@ -46,20 +58,20 @@ async fn credentials_are_replaced_and_go_with_their_provider() {
             masked: "sk-****abcd".into(),
             updated_us: T0,
         };
-        db.put_credential(&row).await.unwrap();
+        write_credential(&db, &row, true).await.unwrap();
         row.sealed = Hidden::new("bm9uY2U=:bmV3");
         row.updated_us = T0 + 1;
-        db.put_credential(&row).await.unwrap();
+        write_credential(&db, &row, true).await.unwrap();
         let other = CredentialRow { provider_id: "anthropic".into(), ..row.clone() };
-        db.put_credential(&other).await.unwrap();
+        write_credential(&db, &other, true).await.unwrap();
         assert_eq!(db.credentials_of_instance("i1").await.unwrap(), [other.clone(), row.clone()]);
         assert_eq!(db.load_configuration().await.unwrap().credentials.len(), 2);
         assert!(!format!("{row:?}").contains("bmV3"));
 
-        assert!(db.delete_credential("i1", "anthropic", T0 + 2).await.unwrap());
-        assert!(!db.delete_credential("i1", "anthropic", T0 + 2).await.unwrap());
+        write_credential(&db, &other, false).await.unwrap();
+        assert_eq!(write_credential(&db, &other, false).await, Err(StoreError::NotFound));
         let unknown = CredentialRow { provider_id: "nobody".into(), ..row.clone() };
-        let refused = db.put_credential(&unknown).await.unwrap_err();
+        let refused = write_credential(&db, &unknown, true).await.unwrap_err();
         assert!(matches!(refused, StoreError::ForeignKey { .. }), "{refused:?}");
 
         db.delete_instance("i1", T0 + 3).await.unwrap();

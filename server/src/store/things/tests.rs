@@ -244,7 +244,7 @@ async fn models_are_found_by_either_name_and_by_what_they_make() {
             assert_eq!(get(&db, "model-config", name).await.unwrap().id, "cfg_p_a");
         }
         for now in 1..3 {
-            let change = Change::Version { config_id: "cfg_p_a".into(), body: json!({"n": now}), actor_name: "A".into(), now_us: T0 };
+            let change = Change::Version { config_id: "cfg_p_a".into(), body: json!({"n": now}), actor_name: "A".into(), now_us: T0, only_first: false };
             db.write_things(&[plain(change)], T0).await.unwrap();
         }
     })

@@ -8,7 +8,7 @@ use super::{
     table::{Table, column, form},
 };
 use crate::store::{
-    Db, StoreError,
+    Db, Hidden, StoreError,
     audit::{AuditEntry, audit},
 };
 
@@ -50,6 +50,22 @@ pub enum Change {
         config_id: String,
         body: Value,
         actor_name: String,
+        now_us: i64,
+        /// Only when none is kept yet: the state that a first change ends.
+        only_first: bool,
+    },
+    /// Stores an instance's key for a provider, sealed and masked, or removes it.
+    Credential {
+        instance_id: String,
+        provider_id: String,
+        sealed: Option<(Hidden, String)>,
+        now_us: i64,
+    },
+    /// Stores an organization's developer credential, sealed, or removes it.
+    DevCredential {
+        org_id: String,
+        kind: String,
+        sealed: Option<Hidden>,
         now_us: i64,
     },
 }
@@ -121,20 +137,52 @@ impl Change {
             }
             Self::Delete { table, id, seen_us, now_us } => Ok(delete(table, id, *seen_us, *now_us)),
             Self::Restore { table, id, now_us } => Ok(restore(table, id, *now_us)),
-            Self::Version { config_id, body, actor_name, now_us } => Ok(vec![Step::new(
-                "INSERT INTO model_versions (config_id, version, body, actor_name, created_us)
-                 SELECT $1, COALESCE(MAX(version), 0) + 1, $2, $3, $4 FROM model_versions WHERE config_id = $1"
-                    .to_owned(),
-                vec![
-                    Cell::text(config_id),
-                    Cell::Json(Some(body.clone())),
-                    Cell::text(actor_name),
-                    Cell::whole(*now_us),
-                ],
-            )]),
+            Self::Version { config_id, body, actor_name, now_us, only_first } => {
+                let none_yet = if *only_first { " HAVING COUNT(*) = 0" } else { "" };
+                let text = format!(
+                    "INSERT INTO model_versions (config_id, version, body, actor_name, created_us)
+                     SELECT $1, COALESCE(MAX(version), 0) + 1, $2, $3, $4 FROM model_versions WHERE config_id = $1{none_yet}"
+                );
+                let body = Cell::Json(Some(body.clone()));
+                Ok(vec![Step::new(
+                    text,
+                    vec![Cell::text(config_id), body, Cell::text(actor_name), Cell::whole(*now_us)],
+                )])
+            }
+            Self::Credential { instance_id, provider_id, sealed, now_us } => {
+                let mut cells = vec![Cell::text(instance_id), Cell::text(provider_id)];
+                Ok(vec![match sealed {
+                    Some((sealed, masked)) => {
+                        cells.extend([Cell::text(sealed.reveal()), Cell::text(masked), Cell::whole(*now_us)]);
+                        Step::new(PUT_CREDENTIAL.to_owned(), cells)
+                    }
+                    None => Step::new(DROP_CREDENTIAL.to_owned(), cells).or(StoreError::NotFound),
+                }])
+            }
+            Self::DevCredential { org_id, kind, sealed, now_us } => {
+                let mut cells = vec![Cell::text(org_id), Cell::text(kind)];
+                Ok(vec![match sealed {
+                    Some(sealed) => {
+                        cells.extend([Cell::text(sealed.reveal()), Cell::whole(*now_us)]);
+                        Step::new(PUT_DEV_CREDENTIAL.to_owned(), cells)
+                    }
+                    None => Step::new(DROP_DEV_CREDENTIAL.to_owned(), cells).or(StoreError::NotFound),
+                }])
+            }
         }
     }
 }
+
+const PUT_CREDENTIAL: &str =
+    "INSERT INTO provider_credentials (instance_id, provider_id, sealed, masked, created_us, updated_us)
+     VALUES ($1, $2, $3, $4, $5, $5)
+     ON CONFLICT (instance_id, provider_id)
+     DO UPDATE SET sealed = excluded.sealed, masked = excluded.masked, updated_us = excluded.updated_us";
+const DROP_CREDENTIAL: &str = "DELETE FROM provider_credentials WHERE instance_id = $1 AND provider_id = $2";
+const PUT_DEV_CREDENTIAL: &str = "INSERT INTO dev_credentials (org_id, credential_type, sealed, updated_us)
+     VALUES ($1, $2, $3, $4)
+     ON CONFLICT (org_id, credential_type) DO UPDATE SET sealed = excluded.sealed, updated_us = excluded.updated_us";
+const DROP_DEV_CREDENTIAL: &str = "DELETE FROM dev_credentials WHERE org_id = $1 AND credential_type = $2";
 
 fn insert(table: &Table, record: &Record) -> Result<Vec<Step>, StoreError> {
     let mut columns = vec![table.created.to_owned(), "updated_us".to_owned()];

@@ -45,6 +45,7 @@ pub fn author(state: &AppState, caller: &Caller) -> Result<Author, AppError> {
 pub fn told(error: ConfigError, caller: &Caller) -> AppError {
     match error {
         ConfigError::NotFound(what) => AppError::NotFound { what },
+        ConfigError::Absent(message) => AppError::Invalid { field: String::new(), message },
         ConfigError::Denied(denied) => AppError::Forbidden { message: format!("You may not do that: {denied}.") },
         ConfigError::Missing(fields) => {
             let needed = |name: &str| (name.to_owned(), "This is required.".to_owned());

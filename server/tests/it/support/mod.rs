@@ -1,8 +1,10 @@
 //! What the scenarios share: a real server on a fresh database, clients that keep what they saw, and waiting for conditions.
 
 mod app;
+mod audit;
 mod chat;
 mod database;
+pub mod issuer;
 mod people;
 pub mod process;
 mod records;
@@ -16,7 +18,7 @@ use tokio::time::{Instant, sleep};
 pub use app::{TestApp, client, test_settings};
 pub use chat::{Answer, Streamed, answer, data_lines, hello};
 pub use database::{Database, Place};
-pub use people::{Browser, DAY_US, cookie_of};
+pub use people::{Browser, DAY_US, cookie_of, note};
 pub use records::Record;
 pub use wire::{Raw, closed_port};
 

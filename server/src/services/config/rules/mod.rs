@@ -156,6 +156,22 @@ pub fn version(author: &Author, thing: &'static Thing, record: &Record, now_us: 
         body: Value::Object(super::check::shown(thing, &record.id, record)),
         actor_name: author.actor().name,
         now_us,
+        only_first: false,
+    };
+    Some(Write { change, audit: None })
+}
+
+/// The state that a first change ends, if it is kept.
+pub fn first_version(thing: &'static Thing, record: &Record) -> Option<Write> {
+    if thing.kind != "model-config" {
+        return None;
+    }
+    let change = Change::Version {
+        config_id: record.id.clone(),
+        body: Value::Object(super::check::shown(thing, &record.id, record)),
+        actor_name: "System".to_owned(),
+        now_us: record.updated_us,
+        only_first: true,
     };
     Some(Write { change, audit: None })
 }

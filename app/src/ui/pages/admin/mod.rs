@@ -1,0 +1,9 @@
+//! What operators and integrators look at: what is served, what is running, what was done.
+
+mod audit;
+mod logs;
+mod services;
+
+pub use audit::{AuditPage, Differences, History};
+pub use logs::LogsPage;
+pub use services::ServicesPage;
