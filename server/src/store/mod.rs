@@ -347,7 +347,7 @@ pub struct Found<T> {
 }
 
 /// Most rows that are looked at for one page.
-const LOOK_AT: i64 = 20_000;
+const LOOK_AT: i64 = 10_000;
 
 /// Text that must not show up in logs: password hashes, sealed credentials, what callers said.
 #[derive(Clone, PartialEq, Eq, sqlx::Type)]

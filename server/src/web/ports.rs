@@ -276,7 +276,7 @@ impl ports::Home for Pages {
         let db = &self.state.db;
         let totals = db.request_totals(&caller.instance_id, now_us - DAY_US).await.map_err(&failed)?;
         let recent = db.list_requests(&in_instance(caller), &store::Page::first(8)).await.map_err(&failed)?;
-        let (has_api_run, has_console_run) = db.request_origins(&caller.org_id).await.map_err(&failed)?;
+        let (has_api_run, has_console_run) = db.usage_origins(&caller.org_id).await.map_err(&failed)?;
         let providers = self.provider_cards(&snapshot, &caller.instance_id);
         let sample_model = SAMPLE_MODELS
             .iter()
@@ -340,7 +340,15 @@ impl ports::Runs for Pages {
         };
         let wanted = RequestFilter {
             surface: filter.surface,
-            user_id: filter.mine.then(|| caller.user_id.clone()),
+            user_id: filter.mine.then(|| caller.user_id.clone()).or(filter.user_id),
+            status: filter.status,
+            model: filter.model,
+            provider: filter.provider,
+            error_class: filter.error_class,
+            project_id: filter.project_id,
+            key_id: filter.key_id,
+            from_us: filter.from_us,
+            until_us: filter.until_us,
             ..in_instance(caller)
         };
         let page = store::Page { after, limit: i64::from(limit) };
