@@ -4,9 +4,12 @@ mod catalogue;
 mod database;
 mod people;
 mod requests;
+mod shares;
 mod tenants;
 
 use serde_json::json;
+
+pub(super) use requests::record_of;
 
 use super::{
     Db, Page, StoreError, access::AccessRow, api_keys::ApiKeyRow, instances::InstanceRow, models::ModelRow,
