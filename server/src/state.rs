@@ -17,8 +17,10 @@ use crate::{
     providers::input::InputError,
     services::{
         catalog::Catalog,
+        config::Configuration,
         gateway::{Context, Gateway},
         identity::{Caller, Identity},
+        logs::Logs,
     },
     settings::Settings,
     store::Db,
@@ -32,8 +34,10 @@ pub struct AppState(Arc<Services>);
 pub struct Services {
     pub db: Db,
     pub catalog: Arc<Catalog>,
+    pub config: Configuration,
     pub gateway: Gateway,
     pub identity: Identity,
+    pub logs: Logs,
     pub clock: Clock,
     pub settings: Arc<Settings>,
     pub started_us: i64,

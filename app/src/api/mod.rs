@@ -4,6 +4,8 @@ mod account;
 mod api_keys;
 mod catalog;
 mod home;
+mod limits;
+mod platform;
 mod runs;
 mod things;
 mod wire;
@@ -14,6 +16,8 @@ pub use account::{
 pub use api_keys::{CreateApiKey, create_api_key};
 pub use catalog::models;
 pub use home::{DismissChecklist, dismiss_checklist, load_overview};
+pub use limits::state_of_limit;
+pub use platform::{delete_logs, logs};
 pub use runs::{run, runs};
 pub use things::{delete_things, restore_things, save_thing, thing_by_id, thing_dependants, things};
 pub(crate) use wire::WireJson;

@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 use crate::{
     error::AppError,
     types::{
-        Me, ModelCard, NewApiKey, Overview, Page, RunDetail, RunFilter, RunSummary,
+        LimitState, LogFilter, LogLine, Me, ModelCard, NewApiKey, Overview, Page, RunDetail, RunFilter, RunSummary,
         config::{Dependants, ThingFilter, ThingPage, ThingRow},
     },
 };
@@ -24,6 +24,7 @@ pub struct Caller {
     pub instance_id: String,
     /// Id of the request, for errors.
     pub request_id: String,
+    pub origin: Origin,
 }
 
 /// Where a request comes from, for rate limits and the session list.
@@ -72,6 +73,12 @@ pub trait ApiKeys: Send + Sync {
     async fn create(&self, caller: &Caller, name: &str) -> Result<NewApiKey, AppError>;
 }
 
+#[async_trait]
+pub trait Limits: Send + Sync {
+    /// How far a limit is used; one that counts for each instance by itself, in the instance the page works in.
+    async fn state(&self, caller: &Caller, limit_id: &str) -> Result<LimitState, AppError>;
+}
+
 /// Things that are configured; `kind` is one of `types::config::THINGS`.
 #[async_trait]
 pub trait Things: Send + Sync {
@@ -91,6 +98,15 @@ pub trait Things: Send + Sync {
     async fn restore(&self, caller: &Caller, kind: &str, ids: &[String]) -> Result<(), AppError>;
 }
 
+/// The platform itself, for those who administer it.
+#[async_trait]
+pub trait Platform: Send + Sync {
+    /// Log lines of what the caller administers, newest first.
+    async fn logs(&self, caller: &Caller, filter: LogFilter) -> Result<Page<LogLine>, AppError>;
+    /// Deletes lines that are older than so many days; how many.
+    async fn delete_logs(&self, caller: &Caller, older_than_days: u32) -> Result<u64, AppError>;
+}
+
 /// All ports of a request.
 #[derive(Clone)]
 pub struct Ports {
@@ -100,6 +116,8 @@ pub struct Ports {
     pub runs: Arc<dyn Runs>,
     pub api_keys: Arc<dyn ApiKeys>,
     pub things: Arc<dyn Things>,
+    pub limits: Arc<dyn Limits>,
+    pub platform: Arc<dyn Platform>,
 }
 
 /// The ports of this request.

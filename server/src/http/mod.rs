@@ -3,6 +3,7 @@
 mod auth;
 mod envelope;
 mod facts;
+mod logs;
 mod openai;
 mod openapi;
 mod ops;

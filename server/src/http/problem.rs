@@ -14,8 +14,9 @@ use crate::{
     providers::{ErrorClass, input::InputError},
     services::{
         gateway::{GatewayError, Source},
-        identity::IdentityError,
+        identity::{Denied, IdentityError},
         limits::{LimitError, Pool, Refusal},
+        logs::LogsError,
     },
 };
 
@@ -43,6 +44,18 @@ impl From<InputError> for Problem {
     }
 }
 
+impl From<LogsError> for Problem {
+    fn from(error: LogsError) -> Self {
+        match error {
+            LogsError::Denied(denied) => IdentityError::Denied(denied).into(),
+            LogsError::UnknownInstance(name) => IdentityError::UnknownInstance(name).into(),
+            LogsError::Invalid { field, message } => InputError::field(field, message).into(),
+            LogsError::Busy => IdentityError::Busy.into(),
+            LogsError::Store(error) => IdentityError::Store(error).into(),
+        }
+    }
+}
+
 impl Problem {
     pub(super) fn status(&self) -> u16 {
         match self {
@@ -54,7 +67,7 @@ impl Problem {
                 | IdentityError::TestKey
                 | IdentityError::WrongPassword => 401,
                 IdentityError::UnknownInstance(_) => 404,
-                IdentityError::NoAccess(_) => 403,
+                IdentityError::NoAccess(_) | IdentityError::Denied(_) => 403,
                 IdentityError::Password(_) | IdentityError::Invalid { .. } => 400,
                 IdentityError::TooManyTries(_) => 429,
                 IdentityError::Busy | IdentityError::Store(_) => 503,
@@ -144,6 +157,7 @@ impl Problem {
             Self::Identity(error) => match error {
                 IdentityError::UnknownInstance(_) => (INVALID, Some("instance_not_found"), None),
                 IdentityError::NoAccess(_) => (INVALID, Some("instance_access_denied"), None),
+                IdentityError::Denied(denied) => denied_words(denied),
                 IdentityError::TooManyTries(_) => ("requests", Some("rate_limit_exceeded"), None),
                 IdentityError::Busy | IdentityError::Store(_) => ("server_error", Some("unavailable"), None),
                 IdentityError::Invalid { field, .. } => (INVALID, None, Some(field)),
@@ -237,6 +251,7 @@ impl Problem {
                 IdentityError::NoKey => (401, "MISSING_AUTH"),
                 IdentityError::UnknownInstance(_) => (404, "INSTANCE_NOT_FOUND"),
                 IdentityError::NoAccess(_) => (403, "INSTANCE_ACCESS_DENIED"),
+                IdentityError::Denied(denied) => (403, denied_code(denied)),
                 IdentityError::TooManyTries(_) => (429, "RATE_LIMITED"),
                 IdentityError::Busy => (503, "SERVICE_UNAVAILABLE"),
                 IdentityError::Store(_) => (503, "DATABASE_ERROR"),
@@ -291,6 +306,21 @@ impl Problem {
         };
         (status, code, message, details)
     }
+}
+
+fn denied_code(denied: &Denied) -> &'static str {
+    match denied {
+        Denied::Elsewhere => "INSTANCE_ACCESS_DENIED",
+        Denied::Scope(_) | Denied::Level { .. } => "INSUFFICIENT_PERMISSIONS",
+    }
+}
+
+fn denied_words(denied: &Denied) -> (&'static str, Option<&'static str>, Option<&'static str>) {
+    let code = match denied {
+        Denied::Elsewhere => "instance_access_denied",
+        Denied::Scope(_) | Denied::Level { .. } => "insufficient_permissions",
+    };
+    ("invalid_request_error", Some(code), None)
 }
 
 fn answer(status: u16, mut response: Response, retry_after: Option<Duration>) -> Response {

@@ -3,7 +3,7 @@
 use axum::{Router, http::Method, middleware, routing::any};
 use tower_http::compression::CompressionLayer;
 
-use super::{envelope, openai, openapi, ops, table::Table, text};
+use super::{envelope, logs, openai, openapi, ops, table::Table, text};
 use crate::state::AppState;
 
 /// Everything but the pages.
@@ -15,6 +15,7 @@ pub fn api(state: &AppState) -> Router<AppState> {
         .route("/v1/{*rest}", any(openai::unknown))
         .nest("/text", text_service().router().fallback(text::unknown))
         .route("/text/", any(text::unknown))
+        .merge(platform().router())
         .merge(operations().router())
         .merge(reference().router().layer(CompressionLayer::new()))
         .layer(middleware::from_fn_with_state(state.clone(), envelope::envelope))
@@ -36,6 +37,14 @@ fn text_service() -> Table {
         .get("/health", text::health)
 }
 
+/// The platform itself, for those who administer it.
+fn platform() -> Table {
+    Table::new(text::unknown)
+        .get("/config/logs", logs::list)
+        .delete("/config/logs", logs::delete)
+        .get("/config/logs/stream", logs::follow)
+}
+
 /// Needs no key.
 fn operations() -> Table {
     Table::default().get("/health", ops::live).get("/health/live", ops::live).get("/health/ready", ops::ready)
@@ -48,7 +57,8 @@ fn reference() -> Table {
 
 /// Method and path of every route above.
 pub fn listed() -> Vec<(Method, String)> {
-    let surfaces = [("", openai_surface()), ("/text", text_service()), ("", operations()), ("", reference())];
+    let surfaces =
+        [("", openai_surface()), ("/text", text_service()), ("", platform()), ("", operations()), ("", reference())];
     surfaces
         .iter()
         .flat_map(|(prefix, table)| {

@@ -32,6 +32,10 @@ impl Table {
         self.on(Method::POST, MethodFilter::POST, path, handler)
     }
 
+    pub fn delete<H: Handler<T, AppState>, T: 'static>(self, path: &'static str, handler: H) -> Self {
+        self.on(Method::DELETE, MethodFilter::DELETE, path, handler)
+    }
+
     fn on<H: Handler<T, AppState>, T: 'static>(
         mut self,
         method: Method,

@@ -21,16 +21,19 @@ pub(super) const ALL_LIVE: &str = concat!(
     "SELECT ",
     columns!(),
     " FROM user_instance_access
-      WHERE user_id IN (SELECT user_id FROM users WHERE deleted_us IS NULL)
+      WHERE deleted_us IS NULL AND user_id IN (SELECT user_id FROM users WHERE deleted_us IS NULL)
         AND instance_id IN (SELECT instance_id FROM instances WHERE deleted_us IS NULL)"
 );
-const OF_USER: &str = concat!("SELECT ", columns!(), " FROM user_instance_access WHERE user_id = $1");
-const OF_INSTANCE: &str = concat!("SELECT ", columns!(), " FROM user_instance_access WHERE instance_id = $1");
+const OF_USER: &str =
+    concat!("SELECT ", columns!(), " FROM user_instance_access WHERE user_id = $1 AND deleted_us IS NULL");
+const OF_INSTANCE: &str =
+    concat!("SELECT ", columns!(), " FROM user_instance_access WHERE instance_id = $1 AND deleted_us IS NULL");
 const GRANT: &str = concat!(
     "INSERT INTO user_instance_access (",
     columns!(),
-    ") VALUES ($1, $2, $3, $4)
-     ON CONFLICT (user_id, instance_id) DO UPDATE SET level = excluded.level, granted_us = excluded.granted_us"
+    ", updated_us) VALUES ($1, $2, $3, $4, $4)
+     ON CONFLICT (user_id, instance_id) DO UPDATE SET level = excluded.level, granted_us = excluded.granted_us,
+       updated_us = excluded.updated_us, deleted_us = NULL"
 );
 const REVOKE: &str = "DELETE FROM user_instance_access WHERE user_id = $1 AND instance_id = $2";
 

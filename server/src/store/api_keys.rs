@@ -48,7 +48,7 @@ macro_rules! columns {
 const INSERT: &str = concat!(
     "INSERT INTO api_keys (",
     columns!(),
-    ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)"
+    ", updated_us) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $14)"
 );
 /// Keys that could open something, whatever order their owners were deleted and restored in.
 pub(super) const ALL_LIVE: &str = concat!(

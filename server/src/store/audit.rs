@@ -68,6 +68,7 @@ macro_rules! audit {
         sqlx::query($crate::store::audit::CLOSE).bind(&entry.org_id).bind(&hash).execute(&mut *$t).await?;
     }};
 }
+pub(super) use audit;
 
 pub(super) const OPEN_CHAIN: &str =
     "INSERT INTO audit_heads (org_id, seq, hash) VALUES ($1, 0, '') ON CONFLICT (org_id) DO NOTHING";

@@ -29,5 +29,11 @@ pub const BUMP_CONFIG_VERSION: Sql = Sql {
                SELECT version FROM bumped, LATERAL pg_notify('electrons_config', version::text)",
 };
 
+/// Puts texts in the order of their bytes, whatever collation the database was set up with.
+pub const BY_BYTES: Sql = Sql { sqlite: "", postgres: " COLLATE \"C\"" };
+
+/// Behind `json ->> name`: the value is true.
+pub const IS_TRUE: Sql = Sql { sqlite: "= 1", postgres: "= 'true'" };
+
 /// Channel on which replicas on Postgres ask each other for what is left of a limit.
 pub const REPLICA_CHANNEL: &str = "electrons_limits";

@@ -2,6 +2,8 @@
 //! Postgres. Every scenario looks at the answer and at what was written down of it.
 
 #[cfg(test)]
+mod budgets;
+#[cfg(test)]
 mod chat;
 #[cfg(test)]
 mod cli;
@@ -16,11 +18,15 @@ mod lifecycle;
 #[cfg(test)]
 mod limits;
 #[cfg(test)]
+mod logs;
+#[cfg(test)]
 mod models;
 #[cfg(test)]
 mod properties;
 #[cfg(test)]
 mod providers;
+#[cfg(test)]
+mod replicas;
 #[cfg(test)]
 mod retries;
 #[cfg(test)]

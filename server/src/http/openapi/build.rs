@@ -172,6 +172,10 @@ impl Operation {
         Self::new(Method::POST, path, id, tag)
     }
 
+    pub fn delete(path: &'static str, id: &str, tag: &str) -> Self {
+        Self::new(Method::DELETE, path, id, tag)
+    }
+
     fn new(method: Method, path: &'static str, id: &str, tag: &str) -> Self {
         Self { method, path, value: json!({ "operationId": id, "tags": [tag] }) }
     }

@@ -8,6 +8,7 @@ mod build;
 mod chat;
 mod errors;
 mod fields;
+mod logs;
 mod models;
 mod ops;
 mod page;
@@ -35,6 +36,8 @@ use crate::state::AppState;
 const OPENAI: &str = "OpenAI-compatible";
 /// Tag of the text service.
 const TEXT: &str = "Text service";
+/// Tag of what administrators ask.
+const PLATFORM: &str = "Platform";
 /// Tag of health and reference.
 const OPERATIONS: &str = "Operations";
 
@@ -63,11 +66,11 @@ pub async fn docs(State(state): State<AppState>, headers: HeaderMap) -> Response
 }
 
 fn described() -> Vec<Operation> {
-    [chat::operations(), models::operations(), text::operations(), ops::operations()].concat()
+    [chat::operations(), models::operations(), text::operations(), logs::operations(), ops::operations()].concat()
 }
 
 fn schemas() -> Vec<(&'static str, Schema)> {
-    [chat::schemas(), models::schemas(), text::schemas(), ops::schemas(), errors::schemas()].concat()
+    [chat::schemas(), models::schemas(), text::schemas(), logs::schemas(), ops::schemas(), errors::schemas()].concat()
 }
 
 fn document() -> Value {
@@ -96,6 +99,7 @@ fn document() -> Value {
         "tags": [
             { "name": OPENAI, "description": shared::OPENAI, "x-error-codes": errors::openai_table() },
             { "name": TEXT, "description": shared::TEXT, "x-error-codes": errors::service_table() },
+            { "name": PLATFORM, "description": shared::PLATFORM },
             { "name": OPERATIONS, "description": shared::OPERATIONS },
         ],
         "paths": paths,

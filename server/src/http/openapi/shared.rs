@@ -29,6 +29,10 @@ pub const TEXT: &str = "\
 One prompt in, one text out, with the defaults and the prompt template of the model. Fields that are not named here are \
 ignored. Errors have the shape `{error, error_code, request_id, details?}`; unknown paths and wrong methods are both 404.";
 
+pub const PLATFORM: &str = "\
+The state of the platform itself, for those who administer it: a superadmin sees everything, the admin of an organization \
+what belongs to its instances. A key needs the scope `admin`, if it has scopes. Errors have the shape of the text service.";
+
 pub const OPERATIONS: &str = "\
 For load balancers, service managers and people. Nothing here needs a key.";
 
@@ -62,6 +66,7 @@ pub fn security_schemes() -> Value {
 /// Parameters by the name that operations refer to.
 pub fn parameters() -> Value {
     let header = |name: &str, schema: Schema, about: &str| json!({ "name": name, "in": "header", "required": false, "description": about, "schema": Value::from(schema) });
+    let query = |name: &str, schema: Schema, about: &str| json!({ "name": name, "in": "query", "required": false, "description": about, "schema": Value::from(schema) });
     json!({
         "instance": header(
             "X-Instance-ID", string().example("default"),
@@ -78,6 +83,20 @@ pub fn parameters() -> Value {
             "The longest the whole call may take, retries included, in milliseconds. Cannot exceed \
              `gateway.total_timeout_ms` of the settings.",
         ),
+        "logLevel": query("level", string().example("WARN,ERROR"), "Levels, separated by commas: `DEBUG`, `INFO`, `WARN`, `ERROR`."),
+        "logComponent": query("component", string().example("gateway"), "The part of the product that speaks."),
+        "logInstance": query("instance_id", string(), "Lines of this instance (id or name). Needs the level `admin` in it."),
+        "logRequest": query("request_id", string(), "Lines of this request."),
+        "logText": query("q", string(), "Part of the message, whatever its case."),
+        "start": query("start", string().example("2026-01-31T12:00:00Z"), "From this time on; a day means its beginning in UTC."),
+        "end": query("end", string().example("2026-02-01"), "Before this time."),
+        "limit": query("limit", integer().least(1).with("maximum", 1_000).with("default", 50), "Most items of one page."),
+        "after": query("after", string(), "The `next` of the page before."),
+        "olderThanDays": {
+            "name": "older_than_days", "in": "query", "required": true,
+            "description": "Age in days, at least 1.", "schema": Value::from(integer().least(1)),
+        },
+        "lastEventId": header("Last-Event-ID", string(), "The last line that was seen: the view goes on after it. Browsers send it by themselves when they come back."),
         "model": {
             "name": "id", "in": "path", "required": true,
             "description": "The model's id or an alias, `provider/model`, `provider:model`, or a name whose beginning \
@@ -116,6 +135,7 @@ pub fn headers() -> Value {
             string().example("day; spent=8.120000; budget=10.000000; limit=lim_1"),
             "A budget is spent beyond the share at which its owner wants to know. Absent otherwise.",
         ),
+        "link": header(string().example("</config/logs?after=1767225600000000.0199>; rel=\"next\""), "Address of the next page. Absent at the end."),
         "retry-after": seconds("Seconds to wait before the next try. Sent when that is known."),
         "retry-after-ms": header(integer().least(0), "The same in milliseconds."),
         "x-should-retry": header(words(&["false"]), "`false` when trying again cannot help, because the provider's account is empty or a quota of this server is used up: the official SDKs then do not try again."),

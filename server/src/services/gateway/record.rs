@@ -1,14 +1,17 @@
 //! Records of finished calls on their way to the database: a bounded queue and one writer that commits them in groups.
 //! A place in the queue is taken before a call begins, so a full queue slows callers and never loses a record.
 
-use std::{collections::HashMap, time::Duration};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use tokio::sync::mpsc;
 
 use crate::{
     clock::Clock,
-    services::limits::Held,
-    settings,
+    services::{
+        limits::{Held, Writing},
+        logs,
+    },
+    settings::{self, Settings},
     shutdown::Tasks,
     store::{Db, StoreError, requests::RequestRecord, usage::DAY_US},
 };
@@ -34,9 +37,9 @@ impl Slot {
 
 impl Recorder {
     /// Starts the writer. It ends when every `Recorder` and `Slot` is gone, after it has written everything.
-    pub fn start(db: Db, settings: &settings::Recording, tasks: &Tasks) -> Self {
+    pub fn start(db: Db, writing: Writing, settings: &settings::Recording, tasks: &Tasks) -> Self {
         let (queue, records) = mpsc::channel(settings.queue);
-        let writer = Writer { db, records, batch: settings.batch, interval: settings.flush_interval };
+        let writer = Writer { db, writing, records, batch: settings.batch, interval: settings.flush_interval };
         tasks.spawn(writer.run());
         Self { queue }
     }
@@ -49,6 +52,7 @@ impl Recorder {
 
 struct Writer {
     db: Db,
+    writing: Writing,
     records: mpsc::Receiver<Entry>,
     batch: usize,
     interval: Duration,
@@ -69,8 +73,9 @@ impl Writer {
                 }
             }
             let (records, held): (Vec<_>, Vec<_>) = batch.drain(..).map(|Entry(record, held)| (record, held)).unzip();
+            let writing = self.writing.write().await;
             self.write(&records).await;
-            drop(held);
+            drop((held, writing));
         }
     }
 
@@ -116,7 +121,7 @@ impl Writer {
 }
 
 /// Deletes every hour what is older than its retention, until the process stops.
-pub async fn retain(db: Db, clock: Clock, settings: settings::Recording, tasks: Tasks) {
+pub async fn retain(db: Db, clock: Clock, settings: Arc<Settings>, tasks: Tasks) {
     let stop = tasks.token();
     let mut hourly = tokio::time::interval(Duration::from_secs(3600));
     loop {
@@ -131,13 +136,19 @@ pub async fn retain(db: Db, clock: Clock, settings: settings::Recording, tasks: 
 }
 
 /// Small batches: a sweep of millions must not hold up the writer.
-async fn sweep(db: &Db, now_us: i64, settings: &settings::Recording) -> Result<(), StoreError> {
+async fn sweep(db: &Db, now_us: i64, settings: &Settings) -> Result<(), StoreError> {
     const BATCH: i64 = 1_000;
-    let log_before = now_us - i64::from(settings.log_retention_days) * DAY_US;
-    let usage_before = now_us - i64::from(settings.usage_retention_days) * DAY_US;
+    let before = |days: u32| now_us - i64::from(days) * DAY_US;
+    let log_before = before(settings.recording.log_retention_days);
+    let usage_before = before(settings.recording.usage_retention_days);
     while db.delete_expired_contents(now_us, BATCH).await? > 0 {}
     while db.delete_requests_before(log_before, BATCH).await? > 0 {}
     while db.delete_usage_before(usage_before, BATCH).await? > 0 {}
+    // A chart of two days shows minutes, one of a quarter hours.
+    for (grain, before) in [("minute", before(2)), ("hour", before(90)), ("day", usage_before)] {
+        while db.delete_rollups_before(grain, before).await? > 0 {}
+    }
+    logs::delete_before(db, before(settings.log.retention_days)).await?;
     db.delete_usage_days_before(usage_before.div_euclid(DAY_US)).await?;
     db.delete_expired_sign_ins(now_us).await?;
     Ok(())

@@ -20,6 +20,7 @@ impl Limiter {
         instances: &[String],
     ) -> Result<Vec<LimitState>, StoreError> {
         let Some(limit) = index.get(limit_id) else { return Ok(Vec::new()) };
+        let _settled = self.0.settled().await?;
         let (replicas, shares) = self.0.db.shares_of_limit(limit_id).await?;
         let now_us = self.0.clock.now_us();
         let now = Moment::at(now_us);
@@ -70,7 +71,9 @@ fn state(
     now: Moment,
 ) -> LimitState {
     let reserved = |pool: Pool| match pool {
-        Pool::DayTokens | Pool::DayMoney | Pool::MonthMoney => counts.estimated[pool as usize - Pool::DayTokens as usize],
+        Pool::DayTokens | Pool::DayMoney | Pool::MonthMoney => {
+            counts.estimated[pool as usize - Pool::DayTokens as usize]
+        }
         _ => 0,
     };
     let used = |pool: Pool| held[pool as usize] - reserved(pool);

@@ -276,14 +276,16 @@ async fn idle_counters_are_forgotten() {
         }
     };
     age();
-    assert_eq!(limiter.0.forget().len(), 0, "their calls are still in the window");
+    limiter.0.forget();
+    assert_eq!(limiter.0.meters().len(), 101, "their calls are still in the window");
     clock.advance_us(61_000_000);
     age();
-    assert_eq!(limiter.0.forget().len(), 100);
+    limiter.0.forget();
     assert_eq!(limiter.0.meters().len(), 1, "one runs");
     drop(running);
     age();
-    assert_eq!((limiter.0.forget().len(), limiter.0.meters().len()), (1, 0));
+    limiter.0.forget();
+    assert_eq!(limiter.0.meters().len(), 0);
     tasks.finish(Duration::from_secs(5)).await;
 }
 

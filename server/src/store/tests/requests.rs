@@ -15,7 +15,7 @@ pub fn record_of(usage: &UsageLogRow) -> RequestRecord {
     RequestRecord { log, usage: Some(usage.clone()), contents: None }
 }
 
-fn record(n: i64) -> RequestRecord {
+pub(super) fn record(n: i64) -> RequestRecord {
     let request_id = format!("r{n:06}");
     RequestRecord {
         usage: Some(UsageLogRow {

@@ -53,10 +53,10 @@ async fn what_is_told_is_seen_by_the_next() {
         .unwrap();
         let (replicas, shares) = db.shares_of_limit("lim").await.unwrap();
         assert_eq!((replicas.len(), shares.len()), (0, 2));
-        db.forget_share(&asking("a", T0)).await.unwrap();
-        assert_eq!(db.shares_of_limit("lim").await.unwrap().1.len(), 1);
+        db.sweep_replicas(T0 + 1).await.unwrap();
+        assert_eq!(db.shares_of_limit("lim").await.unwrap().1.len(), 1, "told too lately");
         db.sweep_replicas(T0 + 2).await.unwrap();
-        assert_eq!(db.shares_of_limit("lim").await.unwrap().1.len(), 0, "b is not there any more");
+        assert_eq!(db.shares_of_limit("lim").await.unwrap().1.len(), 0, "neither is there any more");
         let turn = db.exchange_shares(&a, None, |ledger| (json!({}), ledger.turn));
         assert_eq!(turn.await.unwrap(), 1, "nor is what nobody uses");
     })
