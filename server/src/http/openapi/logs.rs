@@ -23,7 +23,7 @@ pub fn operations() -> Vec<Operation> {
         "user_id": null,
         "metadata": { "provider": "openai", "class": "overloaded", "status": 503, "tried": 1, "again": true },
     });
-    let listed = [&FILTERS[..], &["limit", "after"]].concat();
+    let listed = [&FILTERS[..], &["logLimit", "logAfter"]].concat();
     let followed = [&FILTERS[..], &["lastEventId"]].concat();
     vec![
         Operation::get("/config/logs", "listLogs", PLATFORM)

@@ -6,6 +6,7 @@
 
 mod build;
 mod chat;
+mod config;
 mod errors;
 mod fields;
 mod logs;
@@ -38,6 +39,8 @@ const OPENAI: &str = "OpenAI-compatible";
 const TEXT: &str = "Text service";
 /// Tag of what administrators ask.
 const PLATFORM: &str = "Platform";
+/// Tag of the configuration service.
+const CONFIG: &str = "Configuration";
 /// Tag of health and reference.
 const OPERATIONS: &str = "Operations";
 
@@ -66,11 +69,32 @@ pub async fn docs(State(state): State<AppState>, headers: HeaderMap) -> Response
 }
 
 fn described() -> Vec<Operation> {
-    [chat::operations(), models::operations(), text::operations(), logs::operations(), ops::operations()].concat()
+    [
+        chat::operations(),
+        models::operations(),
+        text::operations(),
+        config::operations(),
+        logs::operations(),
+        ops::operations(),
+    ]
+    .concat()
 }
 
-fn schemas() -> Vec<(&'static str, Schema)> {
-    [chat::schemas(), models::schemas(), text::schemas(), logs::schemas(), ops::schemas(), errors::schemas()].concat()
+fn owned(schemas: Vec<(&'static str, Schema)>) -> Vec<(String, Schema)> {
+    schemas.into_iter().map(|(name, schema)| (name.to_owned(), schema)).collect()
+}
+
+fn schemas() -> Vec<(String, Schema)> {
+    [
+        owned(chat::schemas()),
+        owned(models::schemas()),
+        owned(text::schemas()),
+        config::schemas(),
+        owned(logs::schemas()),
+        owned(ops::schemas()),
+        owned(errors::schemas()),
+    ]
+    .concat()
 }
 
 fn document() -> Value {
@@ -84,7 +108,7 @@ fn document() -> Value {
         }
     }
     let schemas: serde_json::Map<String, Value> =
-        schemas().into_iter().map(|(name, schema)| (name.to_owned(), schema.into())).collect();
+        schemas().into_iter().map(|(name, schema)| (name, schema.into())).collect();
     json!({
         "openapi": "3.1.0",
         "info": {
@@ -99,6 +123,7 @@ fn document() -> Value {
         "tags": [
             { "name": OPENAI, "description": shared::OPENAI, "x-error-codes": errors::openai_table() },
             { "name": TEXT, "description": shared::TEXT, "x-error-codes": errors::service_table() },
+            { "name": CONFIG, "description": config::DESCRIPTION },
             { "name": PLATFORM, "description": shared::PLATFORM },
             { "name": OPERATIONS, "description": shared::OPERATIONS },
         ],

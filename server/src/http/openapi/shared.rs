@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::build::{Schema, integer, number, string, words};
+use super::build::{Schema, boolean, integer, number, string, words};
 
 pub const DESCRIPTION: &str = "\
 Every request but those for health and this reference needs an API key, or the session of a signed-in person. A key \
@@ -90,13 +90,31 @@ pub fn parameters() -> Value {
         "logText": query("q", string(), "Part of the message, whatever its case."),
         "start": query("start", string().example("2026-01-31T12:00:00Z"), "From this time on; a day means its beginning in UTC."),
         "end": query("end", string().example("2026-02-01"), "Before this time."),
-        "limit": query("limit", integer().least(1).with("maximum", 1_000).with("default", 50), "Most items of one page."),
-        "after": query("after", string(), "The `next` of the page before."),
+        "logLimit": query("limit", integer().least(1).with("maximum", 1_000).with("default", 50), "Most items of one page."),
+        "logAfter": query("after", string(), "The `next` of the page before."),
         "olderThanDays": {
             "name": "older_than_days", "in": "query", "required": true,
             "description": "Age in days, at least 1.", "schema": Value::from(integer().least(1)),
         },
         "lastEventId": header("Last-Event-ID", string(), "The last line that was seen: the view goes on after it. Browsers send it by themselves when they come back."),
+        "thing": {
+            "name": "id", "in": "path", "required": true,
+            "description": "The id. A model answers to its `config_id` and to its `model_id`.",
+            "schema": { "type": "string" },
+        },
+        "email": {
+            "name": "email", "in": "path", "required": true, "description": "Percent-encoded; its case does not matter.",
+            "schema": { "type": "string" }, "example": "ada%40example.com",
+        },
+        "limit": query("limit", integer().least(1).with("maximum", 1000), "Rows of a page. Without it everything comes, up to 10,000 rows."),
+        "after": query("after", string(), "Where the page begins: taken from the `Link` header of the page before."),
+        "search": query("search", string(), "A text that the id or any text of the thing contains, whatever the case."),
+        "sort": query("sort", string().example("-created_at"), "A field to sort by; `-` before it turns the order round."),
+        "deleted": query("deleted", boolean(), "`true` lists what was deleted in the last 30 days, in place of what is live."),
+        "type": query("type", string().example("image"), "Only models with this capability."),
+        "ifMatch": header("If-Match", string(), "The `ETag` of the version to change. If the thing is another one meanwhile, nothing is changed and the answer is 412."),
+        "ifNoneMatch": header("If-None-Match", string(), "The `ETag` of the version the caller has. If it is the current one, the answer is 304 without a body."),
+        "prefer": header("Prefer", words(&["handling=strict"]), "Refuses fields that nothing is known of, which are otherwise ignored and named in `x-de-warning`."),
         "model": {
             "name": "id", "in": "path", "required": true,
             "description": "The model's id or an alias, `provider/model`, `provider:model`, or a name whose beginning \
@@ -112,6 +130,9 @@ pub fn headers() -> Value {
     let header = |schema: Schema, about: &str| json!({ "description": about, "schema": Value::from(schema) });
     let seconds = |about: &str| header(integer().least(1), about);
     json!({
+        "etag": header(string().example("\"65b0c2e9f3a40\""), "The version of the thing, for `If-Match` and `If-None-Match`."),
+        "link": header(string(), "`<…>; rel=\"next\"`: the next page. Absent on the last one."),
+        "x-de-warning": header(string(), "What of the request was ignored. Absent when nothing was."),
         "x-request-id": header(string().with("format", "uuid"), "Our id of the request, a UUIDv7."),
         "x-de-model": header(string(), "The model that answered."),
         "x-de-provider": header(string(), "The provider that answered."),

@@ -7,6 +7,7 @@ mod check;
 mod error;
 mod place;
 mod references;
+mod resolved;
 mod rules;
 
 use std::sync::Arc;

@@ -13,7 +13,7 @@ use crate::{
     },
     settings::{self, Settings},
     shutdown::Tasks,
-    store::{Db, StoreError, requests::RequestRecord, usage::DAY_US},
+    store::{self, Db, StoreError, requests::RequestRecord, usage::DAY_US},
 };
 
 /// The way in.
@@ -151,5 +151,6 @@ async fn sweep(db: &Db, now_us: i64, settings: &Settings) -> Result<(), StoreErr
     logs::delete_before(db, before(settings.log.retention_days)).await?;
     db.delete_usage_days_before(usage_before.div_euclid(DAY_US)).await?;
     db.delete_expired_sign_ins(now_us).await?;
+    db.purge_things(now_us - store::things::UNDO_US).await?;
     Ok(())
 }
