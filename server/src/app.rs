@@ -193,8 +193,8 @@ impl App {
         };
 
         let transport = Transport::new((&settings.gateway).into())?;
-        let recorder = Recorder::start(core.db.clone(), clock.clone(), &settings, &tasks);
         let limiter = Limiter::start(core.db.clone(), clock.clone(), &tasks);
+        let recorder = Recorder::start(core.db.clone(), clock.clone(), limiter.writing(), &settings, &tasks);
         let gateway =
             Gateway::new(core.catalog.clone(), transport, recorder, limiter, clock.clone(), &settings, simulator);
         tasks.keep("last use of keys", {

@@ -16,9 +16,9 @@ pub use models::Models;
 use crate::{
     error::AppError,
     types::{
-        ApiKeyDraft, ApiKeyUse, AuditProof, AuditQuery, AuditRecord, LogFilter, LogLine, Me, ModelCard, NewApiKey,
-        Overview, Page, RunDetail, RunFilter, RunSummary, ServiceCard, SessionInfo, SignInIssuer, SignInLink,
-        SystemState,
+        ApiKeyDraft, ApiKeyUse, AuditProof, AuditQuery, AuditRecord, LimitState, LogFilter, LogLine, Me, ModelCard,
+        NewApiKey, Overview, Page, RunDetail, RunFilter, RunSummary, ServiceCard, SessionInfo, SignInIssuer,
+        SignInLink, SystemState,
         config::{Dependants, FoundThing, THINGS, ThingFilter, ThingPage, ThingRow},
     },
 };
@@ -133,6 +133,12 @@ pub trait ApiKeys: Send + Sync {
     async fn usage(&self, caller: &Caller, key_ids: &[String]) -> Result<Vec<ApiKeyUse>, AppError>;
 }
 
+#[async_trait]
+pub trait Limits: Send + Sync {
+    /// How far a limit is used; one that counts for each instance by itself, in the instance the page works in.
+    async fn state(&self, caller: &Caller, limit_id: &str) -> Result<LimitState, AppError>;
+}
+
 /// Things that are configured; `kind` is one of `types::config::THINGS`.
 #[async_trait]
 pub trait Things: Send + Sync {
@@ -201,6 +207,7 @@ pub struct Ports {
     pub services: Arc<dyn Services>,
     pub credentials: Arc<dyn Credentials>,
     pub models: Arc<dyn Models>,
+    pub limits: Arc<dyn Limits>,
     pub platform: Arc<dyn Platform>,
 }
 

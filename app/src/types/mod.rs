@@ -3,6 +3,7 @@
 mod api_key;
 mod audit;
 pub mod config;
+mod limits;
 mod log;
 mod me;
 mod model;
@@ -15,6 +16,7 @@ mod system;
 
 pub use api_key::{ApiKeyDraft, ApiKeyLimit, ApiKeyUse, NewApiKey};
 pub use audit::{AuditProof, AuditQuery, AuditRecord};
+pub use limits::{CapState, LimitState};
 pub use log::{LogFilter, LogLine};
 pub use me::{InstanceRef, Me, Role};
 pub use model::ModelCard;

@@ -61,7 +61,6 @@ const TELL: &str = "INSERT INTO limit_shares (limit_id, target, replica_id, turn
     VALUES ($1, $2, $3, $4, $5, $6)
     ON CONFLICT (limit_id, target, replica_id) DO UPDATE SET
       turn = excluded.turn, body = excluded.body, updated_us = excluded.updated_us";
-const UNTELL: &str = "DELETE FROM limit_shares WHERE limit_id = $1 AND target = $2 AND replica_id = $3";
 const SEEN: &str = "INSERT INTO replicas (replica_id, seen_us, shared) VALUES ($1, $2, $3)
     ON CONFLICT (replica_id) DO UPDATE SET seen_us = excluded.seen_us, shared = excluded.shared";
 const LEAVE: &str = "DELETE FROM replicas WHERE replica_id = $1";
@@ -138,15 +137,6 @@ impl Db {
                 .await?;
             out
         }))
-    }
-
-    /// A replica has nothing of a limit any more.
-    pub async fn forget_share(&self, asking: &Asking<'_>) -> Result<(), StoreError> {
-        tx!(self, |t| {
-            bind!(sqlx::query(TURN), asking; limit_id, target).execute(&mut *t).await?;
-            bind!(sqlx::query(UNTELL), asking; limit_id, target, replica_id).execute(&mut *t).await?;
-        });
-        Ok(())
     }
 
     /// What everyone told of a limit, and who is there.

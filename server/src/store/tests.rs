@@ -6,9 +6,12 @@ mod database;
 mod operations;
 mod people;
 pub(crate) mod requests;
+mod shares;
 mod tenants;
 
 use serde_json::json;
+
+pub(super) use requests::record_of;
 
 use super::{
     Db, Page, StoreError,

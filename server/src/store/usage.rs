@@ -120,3 +120,12 @@ impl Db {
         Ok(())
     }
 }
+
+#[cfg(test)]
+impl Db {
+    /// Writes usage without the calls it is of.
+    pub async fn insert_usage(&self, rows: &[UsageLogRow]) -> Result<u64, StoreError> {
+        let records: Vec<_> = rows.iter().map(super::tests::record_of).collect();
+        self.insert_requests(&records).await
+    }
+}

@@ -1,6 +1,7 @@
 //! The ports of the pages, implemented on the services.
 
 mod credentials;
+mod limits;
 mod models;
 mod people;
 mod services;
@@ -51,6 +52,7 @@ pub fn ports(state: &AppState) -> Ports {
         services: Arc::new(services::Services),
         credentials: Arc::new(credentials::Credentials { state: state.clone() }),
         models: Arc::new(models::Models { state: state.clone() }),
+        limits: Arc::new(limits::Limits { state: state.clone() }),
         platform: pages,
     }
 }

@@ -2,6 +2,8 @@
 //! Postgres. Every scenario looks at the answer and at what was written down of it.
 
 #[cfg(test)]
+mod budgets;
+#[cfg(test)]
 mod chat;
 #[cfg(test)]
 mod cli;
@@ -31,6 +33,8 @@ mod oidc;
 mod properties;
 #[cfg(test)]
 mod providers;
+#[cfg(test)]
+mod replicas;
 #[cfg(test)]
 mod retries;
 #[cfg(test)]

@@ -90,6 +90,11 @@ impl Gateway {
         self.simulator
     }
 
+    /// What calls are counted with.
+    pub fn limiter(&self) -> &Limiter {
+        &self.limiter
+    }
+
     /// The model that a name means for this caller, without calling it. `None` and `auto` need the prompt.
     pub fn model(&self, name: &str, caller: &Caller) -> Result<Arc<Model>, GatewayError> {
         resolve::model(&self.catalog.snapshot(), name, caller)

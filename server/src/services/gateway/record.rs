@@ -8,7 +8,10 @@ use tokio::sync::mpsc;
 use super::unwritten;
 use crate::{
     clock::Clock,
-    services::{limits::Held, logs},
+    services::{
+        limits::{Held, Writing},
+        logs,
+    },
     settings::Settings,
     shutdown::Tasks,
     store::{self, Db, StoreError, requests::RequestRecord, usage::DAY_US},
@@ -35,11 +38,12 @@ impl Slot {
 
 impl Recorder {
     /// Starts the writer. It ends when every `Recorder` and `Slot` is gone, after it has written everything.
-    pub fn start(db: Db, clock: Clock, settings: &Settings, tasks: &Tasks) -> Self {
+    pub fn start(db: Db, clock: Clock, writing: Writing, settings: &Settings, tasks: &Tasks) -> Self {
         let (queue, records) = mpsc::channel(settings.recording.queue);
         let writer = Arc::new(tokio::sync::Mutex::new(Writer {
             db,
             clock,
+            writing,
             records,
             batch: Vec::new(),
             held: Vec::new(),
@@ -75,6 +79,7 @@ const GIVE_UP: Duration = Duration::from_secs(4);
 struct Writer {
     db: Db,
     clock: Clock,
+    writing: Writing,
     records: mpsc::Receiver<Entry>,
     /// What is being written; a task that is started again begins with it.
     batch: Vec<RequestRecord>,
@@ -90,9 +95,11 @@ struct Writer {
 impl Writer {
     async fn run(&mut self) {
         while !self.batch.is_empty() || self.gather().await {
+            let writing = self.writing.clone().write_owned().await;
             self.write(&self.batch).await;
             self.batch.clear();
             self.held.clear();
+            drop(writing);
         }
     }
 

@@ -8,12 +8,13 @@ mod meter;
 mod replicas;
 mod reservation;
 mod share;
+mod state;
 
 use std::{
     collections::{HashMap, VecDeque},
     sync::{
         Arc,
-        atomic::{AtomicI64, AtomicU8, Ordering},
+        atomic::{AtomicBool, AtomicI64, AtomicU8, Ordering},
     },
     time::{Duration, Instant},
 };
@@ -25,7 +26,7 @@ pub use index::{Index, Limit, Origin};
 pub use meter::{Amounts, Demand, Pool};
 pub use reservation::{Held, Reservation};
 
-use self::meter::{Counts, Moment};
+use self::meter::{Counts, Moment, Quota};
 use crate::{
     clock::Clock,
     shutdown::Tasks,
@@ -50,6 +51,10 @@ pub enum LimitError {
     Crowded,
 }
 
+/// Between the moment a record is in the database and the moment its call is no longer counted in memory it would count
+/// twice: who adds both up waits for that to pass.
+pub type Writing = Arc<tokio::sync::RwLock<()>>;
+
 /// Counts what limits limit. Cloning shares the counters.
 #[derive(Clone)]
 pub struct Limiter(Arc<Inner>);
@@ -62,6 +67,7 @@ struct Inner {
     /// Until when others surely believe that this replica lives.
     valid_until_us: AtomicI64,
     replica_id: String,
+    writing: Writing,
     joining: tokio::sync::Mutex<()>,
 }
 
@@ -83,6 +89,8 @@ pub struct Meter {
     state: Mutex<State>,
     /// Held while the database is asked for more: one asks for all who wait.
     flight: tokio::sync::Mutex<()>,
+    /// Others have asked for what is set aside, and it is about to be given back.
+    recalled: AtomicBool,
 }
 
 #[derive(Debug, Default)]
@@ -95,6 +103,8 @@ struct State {
     warned: [i64; 2],
     /// What this replica may take without asking.
     spare: Amounts,
+    /// What the others believe to run and to be open here.
+    told: (i64, Quota),
     /// What the others held when they were last asked.
     others: Amounts,
     dry: Option<Dry>,
@@ -168,6 +178,7 @@ impl Limiter {
             mode: AtomicU8::new(if alone { Mode::Alone } else { Mode::Joining } as u8),
             valid_until_us: AtomicI64::new(if alone { i64::MAX } else { 0 }),
             replica_id: clock.new_id().to_string(),
+            writing: Writing::default(),
             joining: tokio::sync::Mutex::default(),
             clock,
         });
@@ -181,6 +192,11 @@ impl Limiter {
     /// The id of this process, fresh with each start.
     pub fn replica_id(&self) -> &str {
         &self.0.replica_id
+    }
+
+    /// Held by whoever writes records, until it has dropped what was held for their calls.
+    pub fn writing(&self) -> Writing {
+        self.0.writing.clone()
     }
 
     /// Takes `demand` from every limit that applies, or nothing from any. Asks the database only where replicas share, and
@@ -296,9 +312,17 @@ impl Inner {
         Ok(Reservation::new(self.clone(), taken, Moment { second, ..now }, demand, standing))
     }
 
+    /// Waits for the records that are being written.
+    async fn settled(&self) -> Result<tokio::sync::RwLockReadGuard<'_, ()>, StoreError> {
+        const PATIENCE: Duration = Duration::from_secs(2);
+        let waited = tokio::time::timeout(PATIENCE, self.writing.read()).await;
+        waited.map_err(|_| StoreError::Unavailable("records cannot be written".to_owned()))
+    }
+
     /// Reads what the database has of a counter that is used for the first time.
     async fn load(&self, limit: &Limit, meter: &Meter) -> Result<(), StoreError> {
         let _flight = meter.flight.lock().await;
+        let _settled = self.settled().await?;
         let now = Moment::at(self.clock.now_us());
         let before = {
             let mut state = meter.state.lock();
@@ -315,9 +339,8 @@ impl Inner {
         Ok(())
     }
 
-    /// Forgets counters that hold nothing and that nobody used for a while; answers them.
-    fn forget(&self) -> Vec<Arc<Meter>> {
-        let mut forgotten = Vec::new();
+    /// Forgets counters that hold nothing and that nobody used for a while.
+    fn forget(&self) {
         let mut gate = self.gate.lock();
         let now = gate.at(self.clock.now_us());
         gate.meters.retain(|_, meters| {
@@ -327,16 +350,11 @@ impl Inner {
                 state.counts.roll(now);
                 let is_idle = state.counts.is_idle() && state.touched.elapsed() > IDLE;
                 drop(state);
-                let goes = is_idle && Arc::strong_count(meter) == 1;
-                if goes {
-                    forgotten.push(meter.clone());
-                }
-                !goes
+                !is_idle || Arc::strong_count(meter) > 1
             });
             // A snapshot that knows it would go on with it, beside a new one.
             !targets.is_empty() || Arc::strong_count(meters) > 1
         });
-        forgotten
     }
 
     /// Every counter there is, in the order in which they are locked.
@@ -358,16 +376,22 @@ impl Gate {
 
     fn meter(&mut self, limit: &Limit, instance_id: &str) -> Arc<Meter> {
         let meters = limit.meters.get_or_init(|| self.meters.entry(limit.id.clone()).or_default().clone());
-        let target = limit.target(instance_id);
+        Meter::of(meters, &limit.id, limit.target(instance_id))
+    }
+}
+
+impl Meter {
+    fn of(meters: &Meters, limit_id: &Arc<str>, target: &str) -> Arc<Self> {
         let mut meters = meters.lock();
         if let Some(meter) = meters.get(target) {
             return meter.clone();
         }
-        let meter = Arc::new(Meter {
-            limit_id: limit.id.clone(),
+        let meter = Arc::new(Self {
+            limit_id: limit_id.clone(),
             target: target.into(),
             state: Mutex::default(),
             flight: tokio::sync::Mutex::default(),
+            recalled: AtomicBool::new(false),
         });
         meters.insert(target.into(), meter.clone());
         meter

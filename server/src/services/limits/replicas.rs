@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 use super::{Inner, LimitError, Meter, Mode, meter::POOLS};
 use crate::store::{
     Db, StoreError,
-    shares::{Asking, ReplicaHints, ReplicaRow},
+    shares::{ReplicaHints, ReplicaRow},
 };
 
 const BEAT: Duration = Duration::from_secs(1);
@@ -65,31 +65,31 @@ impl Inner {
     }
 
     async fn beat(self: &Arc<Self>, hints: &mut Option<ReplicaHints>, beats: u64) -> Result<(), LimitError> {
-        let forgotten = if beats.is_multiple_of(10) { self.forget() } else { Vec::new() };
+        if beats.is_multiple_of(10) {
+            self.forget();
+        }
         if matches!(self.db, Db::Sqlite(_)) {
             return Ok(());
         }
+        self.give_sign().await?;
         if hints.is_none() {
             *hints = self.db.replica_hints().await?;
         }
-        self.give_sign().await?;
-        let now_us = self.clock.now_us();
         if self.mode() == Mode::Shared {
-            for meter in &forgotten {
-                self.db.forget_share(&self.asking(meter, now_us)).await?;
-            }
             for meter in self.meters() {
-                let is_unused = {
+                let is_old = {
                     let state = meter.state.lock();
-                    state.spare.iter().any(|spare| *spare > 0) && state.touched.elapsed() > BEAT
+                    let now = (state.counts.running, state.counts.open);
+                    let is_unused = state.spare.iter().any(|spare| *spare > 0) || state.told != now;
+                    is_unused && state.touched.elapsed() > BEAT
                 };
-                if is_unused {
+                if is_old {
                     self.give_back(&meter, false).await?;
                 }
             }
         }
         if beats.is_multiple_of(60) {
-            self.db.sweep_replicas(now_us - GRAVE_US).await?;
+            self.db.sweep_replicas(self.clock.now_us() - GRAVE_US).await?;
         }
         Ok(())
     }
@@ -206,20 +206,19 @@ impl Inner {
         if from == self.replica_id || self.mode() != Mode::Shared {
             return;
         }
-        let meter = self.gate.lock().meters.get(limit_id).and_then(|targets| targets.lock().get(target).cloned());
+        // Also where nothing is counted any more: what was told before still stands.
+        let limit_id: Arc<str> = limit_id.into();
+        let meter = {
+            let mut gate = self.gate.lock();
+            Meter::of(gate.meters.entry(limit_id.clone()).or_default(), &limit_id, target)
+        };
+        if meter.recalled.swap(true, Ordering::AcqRel) {
+            return;
+        }
         let inner = self.clone();
-        let (limit_id, target) = (limit_id.to_owned(), target.to_owned());
         // On its own: a call of this replica may hold the flight while it waits for others in turn.
         tokio::spawn(async move {
-            let done = match meter {
-                Some(meter) => inner.give_back(&meter, true).await,
-                None => {
-                    let replica_id = &inner.replica_id;
-                    let now_us = inner.clock.now_us();
-                    inner.db.forget_share(&Asking { limit_id: &limit_id, target: &target, replica_id, now_us }).await
-                }
-            };
-            if let Err(error) = done {
+            if let Err(error) = inner.give_back(&meter, true).await {
                 tracing::warn!(%error, "cannot give back what is left of a limit");
             }
         });
@@ -240,10 +239,6 @@ impl Inner {
 
     fn row(&self, seen_us: i64, shared: bool) -> ReplicaRow {
         ReplicaRow { replica_id: self.replica_id.clone(), seen_us, shared }
-    }
-
-    fn asking<'a>(&'a self, meter: &'a Meter, now_us: i64) -> Asking<'a> {
-        Asking { limit_id: &meter.limit_id, target: &meter.target, replica_id: &self.replica_id, now_us }
     }
 }
 

@@ -7,7 +7,7 @@ use super::{
     meter::{Demand, Moment},
 };
 
-/// What a call has taken. Dropped without being settled, it used nothing.
+/// What a call has taken. Dropped without being settled, it was a request and nothing more.
 pub struct Reservation {
     limiter: Arc<Inner>,
     meters: Vec<(Arc<Limit>, Arc<Meter>)>,

@@ -3,7 +3,7 @@
 //! left, those who may still have something are asked to give it back before a call is refused.
 
 use std::{
-    sync::Arc,
+    sync::{Arc, atomic::Ordering},
     time::{Duration, Instant},
 };
 
@@ -209,6 +209,7 @@ impl Inner {
 
     /// Adds up what everyone told and takes what the waiting calls need. The flight of the meter is held.
     async fn exchange(&self, limit: &Limit, meter: &Meter, asked: Option<i64>) -> Result<Outcome, StoreError> {
+        let _settled = if limit.has_quota() { Some(self.settled().await?) } else { None };
         let now_us = self.clock.now_us();
         let now = Moment::at(now_us);
         let (own, waiting, covers, is_shy) = {
@@ -216,6 +217,7 @@ impl Inner {
             state.counts.roll(now);
             // What was set aside is part of what is divided now; if this fails, it is lost until the next time.
             state.spare = [0; POOLS];
+            state.told = (state.counts.running, state.counts.open);
             let waiting: Vec<(u64, Amounts)> = state.waiting.iter().copied().collect();
             let is_shy = state.shy_until.is_some_and(|until| Instant::now() < until);
             (state.counts.clone(), waiting, state.tickets, is_shy)
@@ -265,6 +267,8 @@ impl Inner {
     /// Tells what is used here and gives back what is set aside.
     pub(super) async fn give_back(&self, meter: &Arc<Meter>, because_asked: bool) -> Result<(), StoreError> {
         let _flight = meter.flight.lock().await;
+        meter.recalled.store(false, Ordering::Release);
+        let _settled = self.settled().await?;
         let now_us = self.clock.now_us();
         let now = Moment::at(now_us);
         let share = {
@@ -279,6 +283,7 @@ impl Inner {
             if because_asked {
                 state.shy_until = Some(Instant::now() + SHY);
             }
+            state.told = (state.counts.running, state.counts.open);
             Share::of(&state.counts, now, state.spare)
         };
         let asking = Asking { limit_id: &meter.limit_id, target: &meter.target, replica_id: &self.replica_id, now_us };

@@ -6,7 +6,14 @@ use super::*;
 use crate::store::{
     Hidden,
     requests::{RequestContentRow, RequestFilter, RequestLogRow, RequestRecord, UsageLogRow},
+    usage::{UsageScope, UsageSum},
 };
+
+/// A call of which only the usage matters.
+pub fn record_of(usage: &UsageLogRow) -> RequestRecord {
+    let log = RequestLogRow { request_id: usage.log_id.clone(), ..record(0).log };
+    RequestRecord { log, usage: Some(usage.clone()), contents: None }
+}
 
 pub(crate) fn record(n: i64) -> RequestRecord {
     let request_id = format!("r{n:06}");
@@ -103,6 +110,16 @@ async fn a_batch_is_written_whole_and_may_be_repeated() {
         let totals = db.usage_totals(T0, T0 + 1_000, None).await.unwrap();
         assert_eq!(totals.len(), 1);
         assert_eq!((totals[0].requests, totals[0].tokens_used, totals[0].cost_micro_usd), (164, 164 * 15, 164 * 75));
+        // The day's sum was written with them, and once.
+        let day = T0.div_euclid(crate::store::usage::DAY_US);
+        let scope = UsageScope { instance_id: Some("i1".into()), key_id: Some("k1".into()), ..UsageScope::default() };
+        let sum = db.usage_sum(&scope, day - 9, day).await.unwrap();
+        assert_eq!((sum.day_tokens, sum.day_micro_usd, sum.month_micro_usd), (164 * 15, 164 * 75, 164 * 75));
+        let of_model = UsageScope { model: Some("o3".into()), ..scope.clone() };
+        assert_eq!(db.usage_sum(&of_model, day - 9, day).await.unwrap(), UsageSum::default());
+        assert_eq!(db.usage_sum(&scope, day + 1, day + 1).await.unwrap(), UsageSum::default());
+        db.delete_usage_days_before(day + 1).await.unwrap();
+        assert_eq!(db.usage_sum(&scope, day - 9, day).await.unwrap(), UsageSum::default());
     })
     .await;
 }
