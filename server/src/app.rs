@@ -13,6 +13,7 @@ use crate::{
     sandbox::{self, SandboxConfig},
     services::{
         catalog::{self, Catalog, seed},
+        config::Configuration,
         gateway::{Gateway, Recorder, record},
         identity::{Identity, IdentityError},
         vault::{Vault, VaultError},
@@ -182,6 +183,7 @@ impl App {
         let state = AppState::new(Services {
             started_us: clock.now_us(),
             leptos: web::site_options(address, &settings).map_err(StartError::Site)?,
+            config: Configuration::new(core.db.clone(), core.catalog.clone(), clock.clone()),
             db: core.db,
             catalog: core.catalog,
             identity: core.identity,

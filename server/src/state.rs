@@ -17,6 +17,7 @@ use crate::{
     providers::input::InputError,
     services::{
         catalog::Catalog,
+        config::Configuration,
         gateway::{Context, Gateway},
         identity::{Caller, Identity},
     },
@@ -32,6 +33,7 @@ pub struct AppState(Arc<Services>);
 pub struct Services {
     pub db: Db,
     pub catalog: Arc<Catalog>,
+    pub config: Configuration,
     pub gateway: Gateway,
     pub identity: Identity,
     pub clock: Clock,

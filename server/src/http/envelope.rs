@@ -59,7 +59,7 @@ pub async fn envelope(State(state): State<AppState>, mut request: Request, next:
     let info = RequestInfo::new(&state, &request);
     let request_id = info.request_id.clone();
     let mut response = if request.method() == Method::OPTIONS {
-        preflight()
+        preflight(request.uri().path())
     } else {
         request.extensions_mut().insert(info);
         next.run(request).await
@@ -73,14 +73,16 @@ pub async fn envelope(State(state): State<AppState>, mut request: Request, next:
     response
 }
 
-fn preflight() -> Response {
+fn preflight(path: &str) -> Response {
+    let changes = path == "/config" || path.starts_with("/config/");
+    let methods = if changes { "GET, POST, PUT, DELETE, OPTIONS" } else { "GET, POST, OPTIONS" };
     let headers = [
-        (header::ACCESS_CONTROL_ALLOW_METHODS, "GET, POST, OPTIONS"),
+        (header::ACCESS_CONTROL_ALLOW_METHODS, methods),
         (
             header::ACCESS_CONTROL_ALLOW_HEADERS,
             "Content-Type, Authorization, X-API-Key, X-Goog-Api-Key, X-Instance-ID, X-Request-ID, Idempotency-Key, \
              OpenAI-Organization, OpenAI-Project, OpenAI-Beta, Anthropic-Version, Anthropic-Beta, X-DE-Source, \
-             X-DE-Timeout-Ms, X-Stainless-Arch, X-Stainless-Lang, X-Stainless-OS, X-Stainless-Package-Version, \
+             X-DE-Timeout-Ms, If-Match, If-None-Match, Prefer, X-Stainless-Arch, X-Stainless-Lang, X-Stainless-OS, X-Stainless-Package-Version, \
              X-Stainless-Retry-Count, X-Stainless-Runtime, X-Stainless-Runtime-Version, X-Stainless-Timeout",
         ),
         (header::ACCESS_CONTROL_MAX_AGE, "86400"),

@@ -1,6 +1,7 @@
 //! The public JSON API: read the request, call one service function, put its answer into the surface's shape.
 
 mod auth;
+mod config;
 mod envelope;
 mod facts;
 mod openai;

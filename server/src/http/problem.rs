@@ -67,7 +67,7 @@ impl Problem {
     }
 
     /// What the outside may read.
-    fn message(&self) -> String {
+    pub(super) fn message(&self) -> String {
         match self {
             Self::Identity(IdentityError::Store(_)) => {
                 "the database is not available; try again in a moment".to_owned()

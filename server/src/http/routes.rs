@@ -1,9 +1,14 @@
 //! The route table of the public API. `openapi` describes what is listed here.
 
-use axum::{Router, http::Method, middleware, routing::any};
+use axum::{
+    Router,
+    http::Method,
+    middleware,
+    routing::{any, get},
+};
 use tower_http::compression::CompressionLayer;
 
-use super::{envelope, openai, openapi, ops, table::Table, text};
+use super::{config, envelope, openai, openapi, ops, table::Table, text};
 use crate::state::AppState;
 
 /// Everything but the pages.
@@ -15,6 +20,8 @@ pub fn api(state: &AppState) -> Router<AppState> {
         .route("/v1/{*rest}", any(openai::unknown))
         .nest("/text", text_service().router().fallback(text::unknown))
         .route("/text/", any(text::unknown))
+        .nest("/config", config::table().router().fallback(config::unknown))
+        .route("/config/", get(config::health))
         .merge(operations().router())
         .merge(reference().router().layer(CompressionLayer::new()))
         .layer(middleware::from_fn_with_state(state.clone(), envelope::envelope))
@@ -48,11 +55,19 @@ fn reference() -> Table {
 
 /// Method and path of every route above.
 pub fn listed() -> Vec<(Method, String)> {
-    let surfaces = [("", openai_surface()), ("/text", text_service()), ("", operations()), ("", reference())];
+    let surfaces = [
+        ("", openai_surface()),
+        ("/text", text_service()),
+        ("/config", config::table()),
+        ("", operations()),
+        ("", reference()),
+    ];
     surfaces
         .iter()
         .flat_map(|(prefix, table)| {
-            table.listed().map(move |(method, path)| (method.clone(), format!("{prefix}{path}")))
+            table
+                .listed()
+                .map(move |(method, path)| (method.clone(), format!("{prefix}{}", path.trim_end_matches('/'))))
         })
         .collect()
 }

@@ -8,6 +8,9 @@ pub enum StoreError {
     /// No live row has this id.
     #[error("not found")]
     NotFound,
+    /// Somebody else changed the row meanwhile.
+    #[error("changed meanwhile")]
+    Stale,
     /// A unique value is taken; `what` is `table.column` (`users.email`), or the table when its own id is taken.
     #[error("{what} is already taken")]
     Conflict { what: String },

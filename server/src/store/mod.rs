@@ -127,6 +127,7 @@ pub mod settings;
 pub mod sql;
 #[cfg(test)]
 pub mod testing;
+pub mod things;
 pub mod users;
 
 pub use configuration::Configuration;

@@ -41,7 +41,7 @@ macro_rules! insert_prompt {
 }
 pub(super) use insert_prompt;
 
-pub(super) const ALL_PROMPTS: &str = concat!("SELECT ", prompt_columns!(), " FROM prompts");
+pub(super) const ALL_PROMPTS: &str = concat!("SELECT ", prompt_columns!(), " FROM prompts WHERE deleted_us IS NULL");
 pub(super) const INSERT_PROMPT: &str =
     concat!("INSERT INTO prompts (", prompt_columns!(), ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)");
 const UPDATE_PROMPT: &str =

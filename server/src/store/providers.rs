@@ -65,8 +65,8 @@ pub(super) const INSERT_NEW: &str = concat!(
     columns!(),
     ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT DO NOTHING"
 );
-pub(super) const ALL: &str = concat!("SELECT ", columns!(), " FROM providers");
-const GET: &str = concat!("SELECT ", columns!(), " FROM providers WHERE id = $1");
+pub(super) const ALL: &str = concat!("SELECT ", columns!(), " FROM providers WHERE deleted_us IS NULL");
+const GET: &str = concat!("SELECT ", columns!(), " FROM providers WHERE id = $1 AND deleted_us IS NULL");
 const UPDATE: &str =
     "UPDATE providers SET display_name = $2, adapter = $3, base_url = $4, credential = $5, config = $6,
                         is_active = $7, sort = $8, updated_us = $9 WHERE id = $1";

@@ -52,11 +52,11 @@ macro_rules! insert_classification {
 pub(super) use insert_classification;
 
 pub(super) const ALL_CLASSIFICATIONS: &str =
-    concat!("SELECT ", classification_columns!(), " FROM task_classifications");
+    concat!("SELECT ", classification_columns!(), " FROM task_classifications WHERE deleted_us IS NULL");
 pub(super) const INSERT_CLASSIFICATION: &str = concat!(
     "INSERT INTO task_classifications (",
     classification_columns!(),
-    ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8)"
+    ", updated_us) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $8)"
 );
 const UPDATE_CLASSIFICATION: &str =
     "UPDATE task_classifications SET pattern = $2, pattern_type = $3, task_type = $4, confidence_boost =
@@ -81,7 +81,8 @@ macro_rules! insert_routing_rule {
 }
 pub(super) use insert_routing_rule;
 
-pub(super) const ALL_ROUTING_RULES: &str = concat!("SELECT ", routing_rule_columns!(), " FROM provider_routing_rules");
+pub(super) const ALL_ROUTING_RULES: &str =
+    concat!("SELECT ", routing_rule_columns!(), " FROM provider_routing_rules WHERE deleted_us IS NULL");
 pub(super) const INSERT_ROUTING_RULE: &str = concat!(
     "INSERT INTO provider_routing_rules (",
     routing_rule_columns!(),

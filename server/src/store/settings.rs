@@ -23,7 +23,8 @@ macro_rules! put {
 }
 pub(super) use put;
 
-pub(super) const PUT: &str = "INSERT INTO settings (key, value, version, updated_us) VALUES ($1, $2, 1, $3)
+pub(super) const PUT: &str =
+    "INSERT INTO settings (key, value, version, created_us, updated_us) VALUES ($1, $2, 1, $3, $3)
     ON CONFLICT (key) DO UPDATE SET value = excluded.value, version = settings.version + 1,
       updated_us = excluded.updated_us";
 pub(super) const ALL: &str = "SELECT key, value, version, updated_us FROM settings WHERE key <> 'config_version'";

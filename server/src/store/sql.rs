@@ -28,3 +28,9 @@ pub const BUMP_CONFIG_VERSION: Sql = Sql {
                  WHERE key = 'config_version' RETURNING version)
                SELECT version FROM bumped, LATERAL pg_notify('electrons_config', version::text)",
 };
+
+/// Puts texts in the order of their bytes, whatever collation the database was set up with.
+pub const BY_BYTES: Sql = Sql { sqlite: "", postgres: " COLLATE \"C\"" };
+
+/// Behind `json ->> name`: the value is true.
+pub const IS_TRUE: Sql = Sql { sqlite: "= 1", postgres: "= 'true'" };

@@ -1,6 +1,7 @@
 //! The ports of the pages, implemented on the services.
 
 mod people;
+mod things;
 
 use std::sync::Arc;
 
@@ -42,8 +43,8 @@ pub fn ports(state: &AppState) -> Ports {
         runs: pages.clone(),
         api_keys: pages.clone(),
         sessions: pages.clone(),
-        audit: pages.clone(),
-        things: pages,
+        audit: pages,
+        things: Arc::new(things::Things { state: state.clone() }),
     }
 }
 
@@ -128,11 +129,12 @@ impl ports::Account for Pages {
     }
 
     async fn sign_in(&self, email: &str, password: &str, origin: Origin) -> Result<String, AppError> {
-        self.state.identity.sign_in(email, password, visit(origin)).await.map_err(|error| outward(error, ""))
+        self.state.identity.sign_in(email, password, visit(&origin)).await.map_err(|error| outward(error, ""))
     }
 
     async fn sign_in_by_link(&self, token: &str, origin: Origin) -> Result<String, AppError> {
-        let cookie = self.state.identity.redeem_link(token, visit(origin)).await.map_err(|error| outward(error, ""))?;
+        let cookie =
+            self.state.identity.redeem_link(token, visit(&origin)).await.map_err(|error| outward(error, ""))?;
         cookie.ok_or_else(|| AppError::Invalid {
             field: "token".to_owned(),
             message: "This link was used already, or it is too old.".to_owned(),
@@ -140,18 +142,16 @@ impl ports::Account for Pages {
     }
 
     async fn sign_out(&self, cookies: &str, origin: Origin) -> Result<String, AppError> {
-        self.state.identity.sign_out(cookies, &visit(origin)).await.map_err(|error| outward(error, ""))
+        self.state.identity.sign_out(cookies, &visit(&origin)).await.map_err(|error| outward(error, ""))
     }
 
-    async fn set_password(
-        &self,
-        caller: &Caller,
-        password: &str,
-        present: Option<&str>,
-        origin: Origin,
-    ) -> Result<String, AppError> {
+    async fn set_password(&self, caller: &Caller, password: &str, present: Option<&str>) -> Result<String, AppError> {
         let user = self.user(&self.state.catalog.snapshot(), caller)?;
-        let set = self.state.identity.set_password(&user, present, caller.is_fresh_link, password, visit(origin)).await;
+        let set = self
+            .state
+            .identity
+            .set_password(&user, present, caller.is_fresh_link, password, visit(&caller.origin))
+            .await;
         set.map_err(|error| outward(error, &caller.request_id))
     }
 
@@ -455,39 +455,5 @@ fn summary(row: RequestLogRow) -> RunSummary {
         first_token_us: row.first_token_us,
         error_source: row.error_source,
         error_message: row.error_message,
-    }
-}
-
-#[async_trait]
-impl ports::Things for Pages {
-    async fn list(
-        &self,
-        caller: &Caller,
-        _: &str,
-        _: app::types::config::ThingFilter,
-    ) -> Result<app::types::config::ThingPage, AppError> {
-        Err(AppError::Internal { request_id: caller.request_id.clone() })
-    }
-    async fn get(&self, caller: &Caller, _: &str, _: &str) -> Result<app::types::config::ThingRow, AppError> {
-        Err(AppError::Internal { request_id: caller.request_id.clone() })
-    }
-    async fn save(
-        &self,
-        caller: &Caller,
-        _: &str,
-        _: Option<String>,
-        _: Option<String>,
-        _: serde_json::Map<String, serde_json::Value>,
-    ) -> Result<app::types::config::ThingRow, AppError> {
-        Err(AppError::Internal { request_id: caller.request_id.clone() })
-    }
-    async fn dependants(&self, caller: &Caller, _: &str, _: &str) -> Result<app::types::config::Dependants, AppError> {
-        Err(AppError::Internal { request_id: caller.request_id.clone() })
-    }
-    async fn delete(&self, caller: &Caller, _: &str, _: &[String]) -> Result<(), AppError> {
-        Err(AppError::Internal { request_id: caller.request_id.clone() })
-    }
-    async fn restore(&self, caller: &Caller, _: &str, _: &[String]) -> Result<(), AppError> {
-        Err(AppError::Internal { request_id: caller.request_id.clone() })
     }
 }

@@ -29,7 +29,7 @@ pub async fn attach(State(state): State<AppState>, mut request: Request, next: N
         Origin { ip: info.ip.clone(), user_agent: info.user_agent.clone(), request_id: info.request_id.clone() };
     let cookies = request.headers().get(header::COOKIE).and_then(|value| value.to_str().ok()).map(str::to_owned);
     let caller = match &cookies {
-        Some(cookies) => find_caller(&state, cookies, &request_id).await,
+        Some(cookies) => find_caller(&state, cookies, &request_id, &origin).await,
         None => None,
     };
     request.extensions_mut().insert(caller);
@@ -56,7 +56,7 @@ pub fn provide() {
     provide_context(parts.extensions.get::<Origin>().cloned().unwrap_or_default());
 }
 
-async fn find_caller(state: &AppState, cookies: &str, request_id: &str) -> Option<Caller> {
+async fn find_caller(state: &AppState, cookies: &str, request_id: &str, origin: &Origin) -> Option<Caller> {
     let session = state
         .identity
         .by_cookie(cookies)
@@ -76,5 +76,6 @@ async fn find_caller(state: &AppState, cookies: &str, request_id: &str) -> Optio
         request_id: request_id.to_owned(),
         session_id: session.id,
         is_fresh_link: session.is_fresh_link,
+        origin: origin.clone(),
     })
 }

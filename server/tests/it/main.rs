@@ -8,6 +8,8 @@ mod cli;
 #[cfg(test)]
 mod clients;
 #[cfg(test)]
+mod config;
+#[cfg(test)]
 mod errors;
 #[cfg(test)]
 mod identity;

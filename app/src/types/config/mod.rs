@@ -23,6 +23,8 @@ pub struct Thing {
     /// "instance", "instances": for sentences and headings.
     pub one: &'static str,
     pub many: &'static str,
+    /// Whether who makes one chooses its id; else the server does.
+    pub named: bool,
     /// Whose it is: who may see and change it.
     pub owner: Owner,
     /// In the order of the API's answers, after the id and before `created_at` and `updated_at`, which all have.

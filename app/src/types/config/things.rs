@@ -40,6 +40,7 @@ pub const ORGANIZATION: Thing = Thing {
     title: "name",
     one: "organization",
     many: "organizations",
+    named: false,
     owner: Owner::Organization,
     fields: &[
         field(Required, "name", Line, "Name", "How people know the organization."),
@@ -53,6 +54,7 @@ pub const INSTANCE: Thing = Thing {
     title: "name",
     one: "instance",
     many: "instances",
+    named: false,
     owner: Owner::Instance,
     fields: &[
         field(Fixed, "org_id", Ref("organization"), "Organization", "Whose instance it is."),
@@ -91,6 +93,7 @@ pub const PROJECT: Thing = Thing {
     title: "name",
     one: "project",
     many: "projects",
+    named: false,
     owner: Owner::Instance,
     fields: &[
         field(Fixed, "instance_id", Ref("instance"), "Instance", "Where the project's calls run."),
@@ -106,6 +109,7 @@ pub const USER: Thing = Thing {
     title: "name",
     one: "user",
     many: "users",
+    named: false,
     owner: Owner::Organization,
     fields: &[
         field(Fixed, "org_id", Ref("organization"), "Organization", "Where the person belongs."),
@@ -130,6 +134,7 @@ pub const ACCESS: Thing = Thing {
     title: "user_id",
     one: "access",
     many: "accesses",
+    named: false,
     owner: Owner::Instance,
     fields: &[
         field(Fixed, "user_id", Ref("user"), "User", "Who may work in the instance."),
@@ -152,6 +157,7 @@ pub const API_KEY: Thing = Thing {
     title: "name",
     one: "API key",
     many: "API keys",
+    named: false,
     owner: Owner::Instance,
     fields: &[
         field(Shown, "org_id", Ref("organization"), "Organization", "Whose key it is."),
@@ -186,6 +192,7 @@ pub const PROVIDER: Thing = Thing {
     title: "display_name",
     one: "provider",
     many: "providers",
+    named: true,
     owner: Owner::Platform,
     fields: &[
         field(Required, "display_name", Line, "Name", "How people know the provider."),
@@ -216,6 +223,7 @@ pub const MODEL: Thing = Thing {
     title: "display_name",
     one: "model",
     many: "models",
+    named: false,
     owner: Owner::Organization,
     fields: &[
         field(Fixed, "model_id", Line, "Model id", "The name callers use: lower-case letters, digits and hyphens."),
@@ -254,6 +262,7 @@ pub const LIMIT: Thing = Thing {
     title: "id",
     one: "limit",
     many: "limits",
+    named: false,
     owner: Owner::Instance,
     fields: &[
         field(FixedOptional, "org_id", Ref("organization"), "Organization", "Counts the calls of this organization."),
@@ -293,6 +302,7 @@ pub const PROMPT: Thing = Thing {
     title: "name",
     one: "prompt",
     many: "prompts",
+    named: false,
     owner: Owner::Platform,
     fields: &[
         field(Required, "task_type", Line, "Task type", "text, image, audio, …"),
@@ -313,6 +323,7 @@ pub const CLASSIFICATION: Thing = Thing {
     title: "pattern",
     one: "task classification",
     many: "task classifications",
+    named: false,
     owner: Owner::Platform,
     fields: &[
         field(Required, "pattern", Line, "Pattern", "Words separated by |, or a regular expression."),
@@ -330,6 +341,7 @@ pub const ROUTING_RULE: Thing = Thing {
     title: "task_type",
     one: "routing rule",
     many: "routing rules",
+    named: false,
     owner: Owner::Platform,
     fields: &[
         field(Required, "task_type", Line, "Task type", "What is routed."),
@@ -350,6 +362,7 @@ pub const SETTING: Thing = Thing {
     title: "key",
     one: "setting",
     many: "settings",
+    named: true,
     owner: Owner::Platform,
     fields: &[field(Required, "value", Json, "Value", "An object.")],
 };

@@ -12,6 +12,11 @@ impl Schema {
         Self(Map::from_iter([(key.to_owned(), value.into())]))
     }
 
+    /// Any value.
+    pub fn any() -> Self {
+        Self(Map::new())
+    }
+
     /// What the value means, in CommonMark.
     pub fn about(self, text: &str) -> Self {
         self.with("description", text)
@@ -159,21 +164,29 @@ fn media(schema: Schema, examples: &[(&str, Value)]) -> Value {
 #[derive(Debug, Clone)]
 pub struct Operation {
     pub method: Method,
-    pub path: &'static str,
+    pub path: String,
     value: Value,
 }
 
 impl Operation {
-    pub fn get(path: &'static str, id: &str, tag: &str) -> Self {
+    pub fn get(path: impl Into<String>, id: &str, tag: &str) -> Self {
         Self::new(Method::GET, path, id, tag)
     }
 
-    pub fn post(path: &'static str, id: &str, tag: &str) -> Self {
+    pub fn post(path: impl Into<String>, id: &str, tag: &str) -> Self {
         Self::new(Method::POST, path, id, tag)
     }
 
-    fn new(method: Method, path: &'static str, id: &str, tag: &str) -> Self {
-        Self { method, path, value: json!({ "operationId": id, "tags": [tag] }) }
+    pub fn put(path: impl Into<String>, id: &str, tag: &str) -> Self {
+        Self::new(Method::PUT, path, id, tag)
+    }
+
+    pub fn delete(path: impl Into<String>, id: &str, tag: &str) -> Self {
+        Self::new(Method::DELETE, path, id, tag)
+    }
+
+    fn new(method: Method, path: impl Into<String>, id: &str, tag: &str) -> Self {
+        Self { method, path: path.into(), value: json!({ "operationId": id, "tags": [tag] }) }
     }
 
     /// A line, and the text below it in CommonMark.

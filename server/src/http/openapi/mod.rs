@@ -6,8 +6,10 @@
 
 mod build;
 mod chat;
+mod config;
 mod errors;
 mod fields;
+mod keys;
 mod models;
 mod ops;
 mod page;
@@ -35,6 +37,8 @@ use crate::state::AppState;
 const OPENAI: &str = "OpenAI-compatible";
 /// Tag of the text service.
 const TEXT: &str = "Text service";
+/// Tag of the configuration service.
+const CONFIG: &str = "Configuration";
 /// Tag of health and reference.
 const OPERATIONS: &str = "Operations";
 
@@ -63,11 +67,32 @@ pub async fn docs(State(state): State<AppState>, headers: HeaderMap) -> Response
 }
 
 fn described() -> Vec<Operation> {
-    [chat::operations(), models::operations(), text::operations(), ops::operations()].concat()
+    [
+        chat::operations(),
+        models::operations(),
+        text::operations(),
+        config::operations(),
+        keys::operations(),
+        ops::operations(),
+    ]
+    .concat()
 }
 
-fn schemas() -> Vec<(&'static str, Schema)> {
-    [chat::schemas(), models::schemas(), text::schemas(), ops::schemas(), errors::schemas()].concat()
+fn owned(schemas: Vec<(&'static str, Schema)>) -> Vec<(String, Schema)> {
+    schemas.into_iter().map(|(name, schema)| (name.to_owned(), schema)).collect()
+}
+
+fn schemas() -> Vec<(String, Schema)> {
+    [
+        owned(chat::schemas()),
+        owned(models::schemas()),
+        owned(text::schemas()),
+        config::schemas(),
+        owned(keys::schemas()),
+        owned(ops::schemas()),
+        owned(errors::schemas()),
+    ]
+    .concat()
 }
 
 fn document() -> Value {
@@ -81,7 +106,7 @@ fn document() -> Value {
         }
     }
     let schemas: serde_json::Map<String, Value> =
-        schemas().into_iter().map(|(name, schema)| (name.to_owned(), schema.into())).collect();
+        schemas().into_iter().map(|(name, schema)| (name, schema.into())).collect();
     json!({
         "openapi": "3.1.0",
         "info": {
@@ -96,6 +121,7 @@ fn document() -> Value {
         "tags": [
             { "name": OPENAI, "description": shared::OPENAI, "x-error-codes": errors::openai_table() },
             { "name": TEXT, "description": shared::TEXT, "x-error-codes": errors::service_table() },
+            { "name": CONFIG, "description": config::DESCRIPTION },
             { "name": OPERATIONS, "description": shared::OPERATIONS },
         ],
         "paths": paths,

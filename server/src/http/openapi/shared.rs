@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::build::{Schema, integer, number, string, words};
+use super::build::{Schema, boolean, integer, number, string, words};
 
 pub const DESCRIPTION: &str = "\
 Every request but those for health and this reference needs an API key, or the session of a signed-in person. A key \
@@ -62,6 +62,7 @@ pub fn security_schemes() -> Value {
 /// Parameters by the name that operations refer to.
 pub fn parameters() -> Value {
     let header = |name: &str, schema: Schema, about: &str| json!({ "name": name, "in": "header", "required": false, "description": about, "schema": Value::from(schema) });
+    let query = |name: &str, schema: Schema, about: &str| json!({ "name": name, "in": "query", "required": false, "description": about, "schema": Value::from(schema) });
     json!({
         "instance": header(
             "X-Instance-ID", string().example("default"),
@@ -78,6 +79,32 @@ pub fn parameters() -> Value {
             "The longest the whole call may take, retries included, in milliseconds. Cannot exceed \
              `gateway.total_timeout_ms` of the settings.",
         ),
+        "thing": {
+            "name": "id", "in": "path", "required": true,
+            "description": "The id. A model answers to its `config_id` and to its `model_id`.",
+            "schema": { "type": "string" },
+        },
+        "email": {
+            "name": "email", "in": "path", "required": true, "description": "Percent-encoded; its case does not matter.",
+            "schema": { "type": "string" }, "example": "ada%40example.com",
+        },
+        "limit": query("limit", integer().least(1).with("maximum", 1000), "Rows of a page. Without it everything comes, up to 10,000 rows."),
+        "after": query("after", string(), "Where the page begins: taken from the `Link` header of the page before."),
+        "search": query("search", string(), "A text that the id or any text of the thing contains, whatever the case."),
+        "sort": query("sort", string().example("-created_at"), "A field to sort by; `-` before it turns the order round."),
+        "deleted": query("deleted", boolean(), "`true` lists what was deleted in the last 30 days, in place of what is live."),
+        "type": query("type", string().example("image"), "Only models with this capability."),
+        "org": query("org_id", string(), "Whose log; without it, the caller's organization. Empty: the platform's own, for superadmins."),
+        "actor": query("actor_id", string(), "Only what this person or key did."),
+        "action": query("action", string().example("api_key."), "Only actions that begin like this."),
+        "targetType": query("target_type", string().example("api_key"), "Only what was done to things of this kind."),
+        "targetId": query("target_id", string(), "Only what was done to this thing."),
+        "since": query("since", string().with("format", "date-time"), "Only from this time on."),
+        "until": query("until", string().with("format", "date-time"), "Only before this time."),
+        "format": query("format", words(&["json", "jsonl", "csv"]), "`jsonl` and `csv` write everything, one entry in a line."),
+        "ifMatch": header("If-Match", string(), "The `ETag` of the version to change. If the thing is another one meanwhile, nothing is changed and the answer is 412."),
+        "ifNoneMatch": header("If-None-Match", string(), "The `ETag` of the version the caller has. If it is the current one, the answer is 304 without a body."),
+        "prefer": header("Prefer", words(&["handling=strict"]), "Refuses fields that nothing is known of, which are otherwise ignored and named in `x-de-warning`."),
         "model": {
             "name": "id", "in": "path", "required": true,
             "description": "The model's id or an alias, `provider/model`, `provider:model`, or a name whose beginning \
@@ -93,6 +120,9 @@ pub fn headers() -> Value {
     let header = |schema: Schema, about: &str| json!({ "description": about, "schema": Value::from(schema) });
     let seconds = |about: &str| header(integer().least(1), about);
     json!({
+        "etag": header(string().example("\"65b0c2e9f3a40\""), "The version of the thing, for `If-Match` and `If-None-Match`."),
+        "link": header(string(), "`<…>; rel=\"next\"`: the next page. Absent on the last one."),
+        "x-de-warning": header(string(), "What of the request was ignored. Absent when nothing was."),
         "x-request-id": header(string().with("format", "uuid"), "Our id of the request, a UUIDv7."),
         "x-de-model": header(string(), "The model that answered."),
         "x-de-provider": header(string(), "The provider that answered."),

@@ -99,7 +99,15 @@ fn the_headers_of_an_answer_are_those_that_are_sent() {
 
 #[test]
 fn the_document_is_as_it_was() {
-    insta::assert_json_snapshot!(&*DOCUMENT, { ".info.version" => "[version]" });
+    let mut document = DOCUMENT.clone();
+    // What can be configured is drawn from one description each: one of them stands for all.
+    let paths = document["paths"].as_object_mut().unwrap();
+    paths.retain(|path, _| !path.starts_with("/config/") || path.starts_with("/config/project"));
+    let schemas = document["components"]["schemas"].as_object_mut().unwrap();
+    for thing in app::types::config::THINGS.iter().filter(|thing| thing.kind != "project") {
+        schemas.remove(&config::pascal(thing.kind)).unwrap();
+    }
+    insta::assert_json_snapshot!(document, { ".info.version" => "[version]" });
 }
 
 #[test]

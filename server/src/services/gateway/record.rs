@@ -9,7 +9,7 @@ use crate::{
     clock::Clock,
     settings,
     shutdown::Tasks,
-    store::{Db, StoreError, requests::RequestRecord},
+    store::{self, Db, StoreError, requests::RequestRecord},
 };
 
 const DAY_US: i64 = 86_400_000_000;
@@ -124,5 +124,6 @@ async fn sweep(db: &Db, now_us: i64, settings: &settings::Recording) -> Result<(
     while db.delete_requests_before(log_before, BATCH).await? > 0 {}
     while db.delete_usage_before(usage_before, BATCH).await? > 0 {}
     db.delete_expired_sign_ins(now_us).await?;
+    db.purge_things(now_us - store::things::UNDO_US).await?;
     Ok(())
 }

@@ -1,6 +1,7 @@
 //! What the scenarios share: a real server on a fresh database, clients that keep what they saw, and waiting for conditions.
 
 mod app;
+mod audit;
 mod chat;
 mod database;
 pub mod issuer;

@@ -1,0 +1,173 @@
+//! Providers, limits, prompts, classifications, routing rules and settings.
+
+use serde_json::{Value, json};
+
+use super::{data, delete, failure, get, post, put};
+use crate::support::{Database, TestApp, hello, on_both};
+
+on_both!(
+    a_second_server_of_a_known_format_is_one_provider_more,
+    a_limit_holds_as_soon_as_it_is_made,
+    limits_are_checked,
+    prompts_classifications_and_routes_are_made_changed_and_deleted,
+    settings_are_named_by_who_makes_them,
+);
+
+async fn a_second_server_of_a_known_format_is_one_provider_more(database: Database) {
+    let app = TestApp::start(&database).await;
+    for (body, error) in [
+        (json!({}), "Missing required fields: id, display_name, base_url"),
+        (
+            json!({"id": "My LLM", "display_name": "x", "base_url": "http://x"}),
+            "A provider's id has 1 to 64 lower-case letters, digits, hyphens, underscores and dots",
+        ),
+        (
+            json!({"id": "x", "display_name": "x", "base_url": "ftp://x"}),
+            "base_url must be an address that begins with http:// or https://",
+        ),
+        (
+            json!({"id": "x", "display_name": "x", "base_url": "http://x", "credential": {"env": "X"}}),
+            "env must be a list of texts",
+        ),
+        (
+            json!({"id": "x", "display_name": "x", "base_url": "http://x", "config": {"headers": {"a b": "c"}}}),
+            "headers must be an object of header names and texts",
+        ),
+    ] {
+        assert_eq!(failure(post(&app, "/config/provider", &body).await, 400), error);
+    }
+    let body = json!({
+        "id": "my-vllm", "display_name": "Ours", "adapter": "openai",
+        "base_url": format!("{}/openai/v1/", app.simulator()),
+        "config": {"headers": {"authorization": "Bearer sk-ours"}},
+    });
+    let made = data(post(&app, "/config/provider", &body).await);
+    assert_eq!(made["base_url"], format!("{}/openai/v1", app.simulator()));
+    assert_eq!(failure(post(&app, "/config/provider", &body).await, 409), "A provider with this id exists already");
+    let answer = app.chat(&hello("my-vllm/some-model")).await.ok();
+    assert_eq!(answer.header("x-de-provider"), "my-vllm");
+    data(put(&app, "/config/provider/my-vllm", &json!({"is_active": false})).await);
+    assert_ne!(app.chat(&hello("my-vllm/some-model")).await.status, 200);
+}
+
+async fn a_limit_holds_as_soon_as_it_is_made(database: Database) {
+    let app = TestApp::start(&database).await;
+    for limit in data(get(&app, "/config/rate-limit").await).as_array().unwrap() {
+        data(delete(&app, &format!("/config/rate-limit/{}", limit["id"].as_str().unwrap())).await);
+    }
+    data(put(&app, "/config/instance/development", &json!({"config": {}})).await);
+    let made = data(post(&app, "/config/rate-limit", &json!({"provider": "openai", "requests_per_minute": 1})).await);
+    app.chat(&hello("gpt-4o-mini")).await.ok();
+    app.chat(&hello("gpt-4o-mini")).await.failed(429);
+    let path = format!("/config/rate-limit/{}", made["id"].as_str().unwrap());
+    data(put(&app, &path, &json!({"requests_per_minute": 100})).await);
+    app.chat(&hello("gpt-4o-mini")).await.ok();
+}
+
+async fn limits_are_checked(database: Database) {
+    let app = TestApp::start(&database).await;
+    let number = "A limit needs a number: requests_per_minute, tokens_per_minute, a budget, …";
+    for (body, status, error) in [
+        (json!({"provider": "openai"}), 400, number),
+        (json!({"model": "gpt-4o", "requests_per_minute": 1}), 400, "A limit of a model names its provider, too"),
+        (json!({"requests_per_minute": -1}), 400, "requests_per_minute must be a whole number of at least 0"),
+        (json!({"requests_per_minute": 1.5}), 400, "requests_per_minute must be a whole number of at least 0"),
+        (json!({"requests_per_minute": 1, "warn_percent": 101}), 400, "warn_percent must be at most 100"),
+        (json!({"provider": "nobody", "requests_per_minute": 1}), 404, "Provider not found"),
+        (json!({"project_id": "nothing", "requests_per_minute": 1}), 404, "Project not found"),
+        (
+            json!({"project_id": "prj_development", "instance_id": "production", "requests_per_minute": 1}),
+            400,
+            "project_id is of another instance",
+        ),
+        (json!({"provider": "openai", "requests_per_minute": 1}), 409, "There is a limit for the same calls already"),
+    ] {
+        assert_eq!(failure(post(&app, "/config/rate-limit", &body).await, status), error);
+    }
+    // A limit of a project is in its instance; a budget is a limit.
+    let budget = json!({"project_id": "prj_development", "budget_day_micro_usd": 5_000_000});
+    let made = data(post(&app, "/config/rate-limit", &budget).await);
+    assert_eq!((&made["instance_id"], &made["cooldown_seconds"]), (&json!("development"), &json!(60)));
+    // The provider's other name means the same provider.
+    data(
+        post(&app, "/config/rate-limit", &json!({"provider": "gemini", "model": "x", "requests_per_minute": 1})).await,
+    );
+}
+
+async fn prompts_classifications_and_routes_are_made_changed_and_deleted(database: Database) {
+    let app = TestApp::start(&database).await;
+    for (kind, missing, good, change, bad, error) in [
+        (
+            "prompt",
+            "Missing required fields: task_type, name, template",
+            json!({"task_type": "text", "name": "Haiku", "template": "A haiku about {user_query}"}),
+            json!({"description": "Short", "is_default": true}),
+            json!({"variables": []}),
+            "variables must be an object",
+        ),
+        (
+            "task-classification",
+            "Missing required fields: pattern, pattern_type, task_type",
+            json!({"pattern": "sing|hum", "pattern_type": "keyword", "task_type": "audio"}),
+            json!({"confidence_boost": 0.5, "priority": 3, "pattern_type": "regex"}),
+            json!({"pattern_type": "regex", "pattern": "(open"}),
+            "pattern is not a regular expression",
+        ),
+        (
+            "routing-rule",
+            "Missing required fields: task_type, provider, model",
+            json!({"task_type": "text", "provider": "openai", "model": "gpt-4o"}),
+            json!({"weight": 7, "cost_tier": "low", "subtask": "poem"}),
+            json!({"cost_tier": "free"}),
+            "cost_tier must be one of: low, medium, high",
+        ),
+    ] {
+        let all = format!("/config/{kind}");
+        let before = data(get(&app, &all).await).as_array().unwrap().len();
+        assert_eq!(failure(post(&app, &all, &json!({})).await, 400), missing);
+        let made = data(post(&app, &all, &good).await);
+        let one = format!("{all}/{}", made["id"].as_str().unwrap());
+        for (name, value) in good.as_object().unwrap() {
+            assert_eq!(made[name], *value);
+        }
+        assert_eq!(made["is_active"], true);
+        assert_eq!(data(get(&app, &all).await)[0], made, "newest first");
+        let changed = data(put(&app, &one, &change).await);
+        for (name, value) in change.as_object().unwrap() {
+            assert_eq!(changed[name], *value);
+        }
+        assert!(failure(put(&app, &one, &bad).await, 400).starts_with(error));
+        assert_eq!(data(get(&app, &one).await), changed);
+        assert_eq!(data(delete(&app, &one).await)["deleted"], true);
+        assert_eq!(data(get(&app, &all).await).as_array().unwrap().len(), before);
+        data(post(&app, &format!("{one}/restore"), &json!({})).await);
+        assert_eq!(data(get(&app, &all).await).as_array().unwrap().len(), before + 1);
+    }
+}
+
+async fn settings_are_named_by_who_makes_them(database: Database) {
+    let app = TestApp::start(&database).await;
+    for (body, error) in [
+        (json!({}), "Missing required fields: key, value"),
+        (
+            json!({"key": "a b", "value": {}}),
+            "A key has 1 to 200 letters, digits, hyphens, underscores, dots and colons",
+        ),
+        (json!({"key": "a", "value": [1]}), "value must be an object"),
+        (json!({"key": "config_version", "value": {"n": 1}}), "config_version counts by itself"),
+    ] {
+        assert_eq!(failure(post(&app, "/config/setting", &body).await, 400), error);
+    }
+    let made = data(post(&app, "/config/setting", &json!({"key": "ours.color", "value": {"rgb": [1, 2, 3]}})).await);
+    assert_eq!(made["key"], "ours.color");
+    assert_eq!(
+        data(put(&app, "/config/setting/ours.color", &json!({"value": {"n": 1}})).await)["value"],
+        json!({"n": 1})
+    );
+    assert_eq!(failure(get(&app, "/config/setting/config_version").await, 404), "Setting not found");
+    assert_eq!(failure(delete(&app, "/config/setting/config_version").await, 404), "Setting not found");
+    assert_eq!(data(delete(&app, "/config/setting/ours.color").await), json!({"deleted": true, "key": "ours.color"}));
+    let keys: Vec<Value> =
+        data(get(&app, "/config/setting").await).as_array().unwrap().iter().map(|row| row["key"].clone()).collect();
+    assert!(!keys.contains(&json!("config_version")));
+}
