@@ -59,8 +59,8 @@ pub async fn sign_out() -> Result<(), AppError> {
 /// Sets the own password; every other browser is signed out. `present` is the one before, where there is one.
 #[server(endpoint = "account/set_password", input = Wire, output = Wire)]
 pub async fn set_password(password: String, present: Option<String>) -> Result<(), AppError> {
-    use crate::ports::{caller, origin, ports, set_cookie, with_status};
-    let set = async { ports()?.account.set_password(&caller()?, &password, present.as_deref(), origin()).await };
+    use crate::ports::{caller, ports, set_cookie, with_status};
+    let set = async { ports()?.account.set_password(&caller()?, &password, present.as_deref()).await };
     let cookie = with_status(set.await)?;
     set_cookie(&cookie);
     Ok(())

@@ -62,13 +62,7 @@ pub trait Account: Send + Sync {
     async fn sign_out(&self, cookies: &str, origin: Origin) -> Result<String, AppError>;
     /// Sets the own password (at least 12 characters). Who has one gives it as `present`, unless they have just come by a
     /// one-time link. All sessions of the person end; answers the `Set-Cookie` value of a new one for this browser.
-    async fn set_password(
-        &self,
-        caller: &Caller,
-        password: &str,
-        present: Option<&str>,
-        origin: Origin,
-    ) -> Result<String, AppError>;
+    async fn set_password(&self, caller: &Caller, password: &str, present: Option<&str>) -> Result<String, AppError>;
     /// Who else can sign people in.
     async fn issuers(&self) -> Result<Vec<SignInIssuer>, AppError>;
 }
@@ -79,13 +73,13 @@ pub trait Sessions: Send + Sync {
     /// The own ones, newest first.
     async fn list(&self, caller: &Caller) -> Result<Vec<SessionInfo>, AppError>;
     /// Ends one of the own ones.
-    async fn end(&self, caller: &Caller, session_id: &str, origin: Origin) -> Result<(), AppError>;
+    async fn end(&self, caller: &Caller, session_id: &str) -> Result<(), AppError>;
     /// Ends all own ones but this; how many.
-    async fn end_others(&self, caller: &Caller, origin: Origin) -> Result<u64, AppError>;
+    async fn end_others(&self, caller: &Caller) -> Result<u64, AppError>;
     /// Ends all of a person, for their admins; how many.
-    async fn end_of_user(&self, caller: &Caller, user_id: &str, origin: Origin) -> Result<u64, AppError>;
+    async fn end_of_user(&self, caller: &Caller, user_id: &str) -> Result<u64, AppError>;
     /// An address that signs a person in once, for their admins to hand over.
-    async fn make_link(&self, caller: &Caller, user_id: &str, origin: Origin) -> Result<SignInLink, AppError>;
+    async fn make_link(&self, caller: &Caller, user_id: &str) -> Result<SignInLink, AppError>;
 }
 
 /// The audit log.
@@ -118,17 +112,11 @@ pub trait Runs: Send + Sync {
 #[async_trait]
 pub trait ApiKeys: Send + Sync {
     /// Makes a key; it belongs to the caller and the instance the page works in, unless the draft says otherwise.
-    async fn create(&self, caller: &Caller, draft: ApiKeyDraft, origin: Origin) -> Result<NewApiKey, AppError>;
+    async fn create(&self, caller: &Caller, draft: ApiKeyDraft) -> Result<NewApiKey, AppError>;
     /// Gives a key another secret; the present one works for `grace_hours` (0 to 168) more.
-    async fn rotate(
-        &self,
-        caller: &Caller,
-        key_id: &str,
-        grace_hours: u32,
-        origin: Origin,
-    ) -> Result<NewApiKey, AppError>;
+    async fn rotate(&self, caller: &Caller, key_id: &str, grace_hours: u32) -> Result<NewApiKey, AppError>;
     /// Stops a key for good.
-    async fn revoke(&self, caller: &Caller, key_id: &str, origin: Origin) -> Result<(), AppError>;
+    async fn revoke(&self, caller: &Caller, key_id: &str) -> Result<(), AppError>;
     /// How often keys were used on each of the last 30 days; at most 100 keys.
     async fn usage(&self, caller: &Caller, key_ids: &[String]) -> Result<Vec<ApiKeyUse>, AppError>;
 }

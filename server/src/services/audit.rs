@@ -11,7 +11,7 @@ use crate::store::{
 };
 
 /// Entries in a page at most.
-pub const MAX_PAGE: u32 = 1_000;
+pub const MAX_PAGE: u32 = 10_000;
 
 /// Entries of one log, newest first.
 pub async fn list(db: &Db, by: &Caller, query: AuditQuery) -> Result<Page<AuditRecord>, IdentityError> {

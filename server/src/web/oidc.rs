@@ -43,10 +43,9 @@ pub async fn callback(
     headers: HeaderMap,
 ) -> Response {
     let cookies = headers.get(header::COOKIE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let request_id = origin.request_id.clone();
-    match state.identity.arrive(&name, back, cookies, &state.public_url, visit(origin)).await {
+    match state.identity.arrive(&name, back, cookies, &state.public_url, visit(&origin)).await {
         Ok(arrival) => with_cookies(Redirect::to(local_path(Some(&arrival.next))), arrival.cookies),
-        Err(error) => refused(&name, &error, &request_id),
+        Err(error) => refused(&name, &error, &origin.request_id),
     }
 }
 

@@ -138,11 +138,12 @@ impl ports::Account for Pages {
     }
 
     async fn sign_in(&self, email: &str, password: &str, origin: Origin) -> Result<String, AppError> {
-        self.state.identity.sign_in(email, password, visit(origin)).await.map_err(|error| outward(error, ""))
+        self.state.identity.sign_in(email, password, visit(&origin)).await.map_err(|error| outward(error, ""))
     }
 
     async fn sign_in_by_link(&self, token: &str, origin: Origin) -> Result<String, AppError> {
-        let cookie = self.state.identity.redeem_link(token, visit(origin)).await.map_err(|error| outward(error, ""))?;
+        let cookie =
+            self.state.identity.redeem_link(token, visit(&origin)).await.map_err(|error| outward(error, ""))?;
         cookie.ok_or_else(|| AppError::Invalid {
             field: "token".to_owned(),
             message: "This link was used already, or it is too old.".to_owned(),
@@ -150,18 +151,16 @@ impl ports::Account for Pages {
     }
 
     async fn sign_out(&self, cookies: &str, origin: Origin) -> Result<String, AppError> {
-        self.state.identity.sign_out(cookies, &visit(origin)).await.map_err(|error| outward(error, ""))
+        self.state.identity.sign_out(cookies, &visit(&origin)).await.map_err(|error| outward(error, ""))
     }
 
-    async fn set_password(
-        &self,
-        caller: &Caller,
-        password: &str,
-        present: Option<&str>,
-        origin: Origin,
-    ) -> Result<String, AppError> {
+    async fn set_password(&self, caller: &Caller, password: &str, present: Option<&str>) -> Result<String, AppError> {
         let user = self.user(&self.state.catalog.snapshot(), caller)?;
-        let set = self.state.identity.set_password(&user, present, caller.is_fresh_link, password, visit(origin)).await;
+        let set = self
+            .state
+            .identity
+            .set_password(&user, present, caller.is_fresh_link, password, visit(&caller.origin))
+            .await;
         set.map_err(|error| outward(error, &caller.request_id))
     }
 

@@ -342,6 +342,10 @@ async fn sessions_are_listed_and_ended(database: Database) {
     assert_eq!(moved, 3 * 60_000_000, "seen just now");
     assert_eq!(of(&seen, "Phone")["last_seen_us"], of(&seen, "Phone")["created_us"]);
     assert!(!seen.to_string().contains(laptop.cookie.split_once('=').unwrap().1), "no cookie is told");
+    let page = answer(app.client.get(app.url("/account")).header(header::COOKIE, &laptop.cookie)).await.ok();
+    for words in ["this browser", "by a one-time link", "End all others", "127.0.0.1"] {
+        assert!(page.text.contains(words), "\"{words}\" is not on the account page");
+    }
     // One, by its owner only.
     let admin = app.browser().await;
     let phones = json!({"session_id": of(&seen, "Phone")["session_id"]});

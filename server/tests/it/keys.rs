@@ -16,6 +16,8 @@ on_both!(
     a_revoked_key_opens_nothing_anywhere,
     when_a_key_was_used_is_noted,
     every_step_is_in_the_audit_log,
+    keys_are_made_and_ended_over_http,
+    the_audit_log_is_read_over_http,
 );
 
 async fn someone(app: &TestApp, email: &str, role: Role) -> (String, Browser) {
@@ -319,4 +321,136 @@ async fn every_step_is_in_the_audit_log(database: Database) {
     app.call(&boss, "audit/list", &json!({"query": {"org_id": "", "limit": 5}})).await.failed(403);
     app.call(&boss, "audit/verify", &json!({"org_id": "another"})).await.failed(403);
     app.call(&admin, "audit/list", &json!({"query": {"org_id": "", "limit": 5}})).await.ok();
+}
+
+async fn keys_are_made_and_ended_over_http(database: Database) {
+    let app = TestApp::start(&database).await;
+    let send = async |method: reqwest::Method, path: &str, key: &str, body: Option<Value>| {
+        let request = app.client.request(method, app.url(path)).bearer_auth(key);
+        answer(match body {
+            Some(body) => request.json(&body),
+            None => request,
+        })
+        .await
+    };
+    let (post, delete) = (reqwest::Method::POST, reqwest::Method::DELETE);
+    let body = json!({
+        "name": "Build", "project_id": "prj_development", "scopes": ["generate", "read"], "expires_at": "2999-01-01T00:00:00Z",
+        "limit": {"requests_per_minute": 1000}, "colour": "red",
+    });
+    let made = send(post.clone(), "/config/api-key", &app.api_key, Some(body)).await.ok();
+    assert!(made.header("x-de-warning").contains("colour") && !made.header("x-de-warning").contains("limit"));
+    let data = &made.body["data"];
+    let (id, key) = (data["key_id"].as_str().unwrap().to_owned(), data["key"].as_str().unwrap().to_owned());
+    assert_eq!(
+        (&data["expires_at"], &data["scopes"]),
+        (&json!("2999-01-01T00:00:00.000000Z"), &json!(["generate", "read"]))
+    );
+    app.chat_as(&key, "gpt-4o-mini").await.ok();
+    let shown = send(reqwest::Method::GET, &format!("/config/api-key/{id}"), &app.api_key, None).await.ok();
+    assert!(shown.body["data"]["key"].is_null() && !shown.text.contains(&key), "{}", shown.text);
+
+    for (body, field) in [
+        (json!({"name": 5}), "name"),
+        (json!({"name": "x", "scopes": "read"}), "scopes"),
+        (json!({"name": "x", "scopes": ["fly"]}), "scopes"),
+        (json!({"name": "x", "expires_at": "tomorrow"}), "expires_at"),
+        (json!({"name": "x", "expires_at": "2001-01-01T00:00:00Z"}), "expires_at"),
+        (json!({"name": "x", "limit": {"rpm": 5}}), "limit.rpm"),
+        (json!({"name": "x", "limit": {"tokens_per_day": "many"}}), "limit.tokens_per_day"),
+        (json!({"name": "x", "user_id": "nobody"}), "user_id"),
+    ] {
+        let refused = send(post.clone(), "/config/api-key", &app.api_key, Some(body)).await.failed(400);
+        assert_eq!(refused.body["fields"][0]["field"], field, "{}", refused.text);
+    }
+    let nameless = send(post.clone(), "/config/api-key", &app.api_key, Some(json!({}))).await.failed(400);
+    assert_eq!(nameless.body["error"], "Missing required fields: name");
+
+    // A key that may only do so much does not make one that may do more.
+    let narrow = json!({"name": "Narrow", "scopes": ["admin", "generate"], "allowed_models": ["gpt-4o-mini"]});
+    let narrow = send(post.clone(), "/config/api-key", &app.api_key, Some(narrow)).await.ok();
+    let (narrow_id, narrow) =
+        (narrow.body["data"]["key_id"].clone(), narrow.body["data"]["key"].as_str().unwrap().to_owned());
+    for body in [json!({"name": "x", "scopes": ["read"]}), json!({"name": "x", "allowed_models": ["gpt-4o"]})] {
+        let refused = send(post.clone(), "/config/api-key", &narrow, Some(body)).await;
+        assert!(matches!(refused.status.as_u16(), 400 | 403), "{}", refused.text);
+    }
+    let child = send(post.clone(), "/config/api-key", &narrow, Some(json!({"name": "Child"}))).await.ok();
+    let child = app.db.api_key(child.body["data"]["key_id"].as_str().unwrap()).await.unwrap().unwrap();
+    assert_eq!(child.scopes, ["admin", "generate"]);
+    assert_eq!(child.allowed_models, Some(vec!["gpt-4o-mini".to_owned()]));
+    let rotate = format!("/config/api-key/{id}/rotate");
+    send(post.clone(), &rotate, &narrow, None).await.failed(403);
+    let itself = format!("/config/api-key/{}/rotate", narrow_id.as_str().unwrap());
+    let renewed = send(post.clone(), &itself, &narrow, Some(json!({"grace_hours": 0}))).await.ok();
+    app.chat_as(&narrow, "gpt-4o-mini").await.failed(401);
+    app.chat_as(renewed.body["data"]["key"].as_str().unwrap(), "gpt-4o-mini").await.ok();
+
+    let rotated = send(post.clone(), &rotate, &app.api_key, None).await.ok();
+    let second = rotated.body["data"]["key"].as_str().unwrap().to_owned();
+    app.chat_as(&key, "gpt-4o-mini").await.ok();
+    send(post.clone(), &rotate, &app.api_key, Some(json!({"grace_hours": -1}))).await.failed(400);
+    send(post.clone(), &rotate, &app.api_key, Some(json!({"grace_hours": 200}))).await.failed(400);
+    let revoked = send(post.clone(), &format!("/config/api-key/{id}/revoke"), &app.api_key, None).await.ok();
+    assert_eq!(revoked.body["data"], json!({"revoked": true, "key_id": id}));
+    for key in [&key, &second] {
+        app.chat_as(key, "gpt-4o-mini").await.failed(401);
+    }
+    let listed = send(reqwest::Method::GET, "/config/api-key", &app.api_key, None).await.ok();
+    let found = listed.body["data"].as_array().unwrap().iter().find(|row| row["key_id"] == id.as_str()).cloned();
+    assert!(found.unwrap()["revoked_at"].is_string());
+    send(delete.clone(), &format!("/config/api-key/{id}"), &app.api_key, None).await.ok();
+    send(delete.clone(), &format!("/config/api-key/{id}"), &app.api_key, None).await.failed(404);
+    let listed = send(reqwest::Method::GET, "/config/api-key", &app.api_key, None).await.ok();
+    assert!(!listed.text.contains(&id));
+}
+
+async fn the_audit_log_is_read_over_http(database: Database) {
+    let app = TestApp::start(&database).await;
+    for name in ["=HYPERLINK(\"x\")", "Second, with a comma", "Third"] {
+        app.ask("/config/api-key", &json!({"name": name})).await.ok();
+    }
+    let get = async |path: &str| answer(app.get(path)).await;
+    let all = get("/config/audit?action=api_key.").await.ok();
+    let entries = all.body["data"].as_array().unwrap();
+    assert_eq!(entries.len(), 4, "{}", all.text);
+    assert_eq!(entries[0]["target"]["name"], "Third");
+    assert_eq!((&entries[0]["actor"]["type"], &entries[3]["actor"]["type"]), (&json!("api_key"), &json!("system")));
+    // Page by page.
+    let first = get("/config/audit?limit=3&action=api_key.created").await.ok();
+    assert_eq!(first.body["data"].as_array().unwrap().len(), 3);
+    let link = first.header("link").trim_start_matches('<').split_once('>').unwrap().0.to_owned();
+    let second = get(&link).await.ok();
+    assert_eq!(second.body["data"].as_array().unwrap().len(), 1, "{link}: {}", second.text);
+    assert!(second.headers.get("link").is_none());
+    // As a whole.
+    let lines = get("/config/audit?format=jsonl").await.ok();
+    assert_eq!(lines.header("content-type"), "application/x-ndjson");
+    let parsed: Vec<Value> = lines.text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let whole = get("/config/audit").await.ok();
+    assert_eq!(Value::from(parsed), whole.body["data"]);
+    let csv = get("/config/audit?format=csv&action=api_key.").await.ok();
+    assert_eq!(csv.text.lines().count(), 5, "{}", csv.text);
+    assert!(
+        csv.text.contains("\"'=HYPERLINK(\"\"x\"\")\"") && csv.text.contains("\"Second, with a comma\""),
+        "{}",
+        csv.text
+    );
+    for (query, field) in
+        [("format=xml", "format"), ("limit=0", "limit"), ("since=yesterday", "since"), ("after=x", "after")]
+    {
+        let refused = get(&format!("/config/audit?{query}")).await.failed(400);
+        assert_eq!(refused.body["fields"][0]["field"], field, "{}", refused.text);
+    }
+    assert_eq!(get("/config/audit?until=2001-01-01T00:00:00Z").await.ok().body["data"], json!([]));
+    let proof = get("/config/audit/verify").await.ok();
+    assert_eq!(
+        (&proof.body["data"]["broken"], proof.body["data"]["entries"].as_i64().unwrap() >= 4),
+        (&Value::Null, true)
+    );
+    // Not for everybody.
+    let (low, _) = app.key(|_| {}).await;
+    for path in ["/config/audit", "/config/audit?format=csv", "/config/audit/verify"] {
+        answer(app.client.get(app.url(path)).bearer_auth(&low)).await.failed(403);
+    }
 }

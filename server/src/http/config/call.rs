@@ -57,6 +57,16 @@ impl Call {
         }
     }
 
+    /// The same for a body that may be left out.
+    pub async fn object_or_nothing(&mut self) -> Result<Map<String, Value>, ConfigProblem> {
+        let body = self.state.read_body(std::mem::take(&mut self.body)).await?;
+        match serde_json::from_slice(&body) {
+            _ if body.trim_ascii().is_empty() => Ok(Map::new()),
+            Ok(Value::Object(body)) => Ok(body),
+            _ => Err(ConfigProblem::InvalidJson),
+        }
+    }
+
     /// Fields that nothing is known of are named in a header, or refused where the caller prefers strictness.
     pub fn strictness(&mut self, thing: &Thing, body: &Map<String, Value>) -> Result<(), ConfigProblem> {
         let mut unknown = unknown_fields(thing, body);

@@ -1,7 +1,9 @@
 //! The configuration service: `/config/<kind>` for everything that can be configured, made from the descriptions of
 //! `app::types::config`. Answers are `{data, request_id}`, failures `{error, request_id, status}`.
 
+mod audit;
 mod call;
+mod keys;
 mod list;
 mod models;
 mod problem;
@@ -38,6 +40,7 @@ pub fn table() -> Table {
     for thing in THINGS {
         table = routes(table, thing);
     }
+    let table = audit::routes(keys::routes(table));
     models::routes(secrets::routes(table.get("/user/email/{email}", user_by_email)))
 }
 

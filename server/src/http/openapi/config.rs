@@ -338,12 +338,12 @@ fn one(about: &str, name: &str) -> Answer {
     Answer::new(200, about).headers(&["x-request-id", "etag", "x-de-warning"]).json(envelope(named(name)), &[])
 }
 
-fn envelope(data: Schema) -> Schema {
+pub fn envelope(data: Schema) -> Schema {
     object().must("data", data).must("request_id", string().with("format", "uuid"))
 }
 
 /// The answers of failed operations.
-fn failures(statuses: &[u16]) -> Vec<Answer> {
+pub fn failures(statuses: &[u16]) -> Vec<Answer> {
     let about = |status: u16| match status {
         400 => ("Something in the request has to be changed.", "Missing required fields: org_id, name"),
         401 => ("There is no key, or it opens nothing.", "Authorization header required"),

@@ -9,6 +9,7 @@ mod chat;
 mod config;
 mod errors;
 mod fields;
+mod keys;
 mod logs;
 mod models;
 mod ops;
@@ -80,6 +81,7 @@ fn described() -> Vec<Operation> {
         models::operations(),
         text::operations(),
         config::operations(),
+        keys::operations(),
         logs::operations(),
         system::operations(),
         ops::operations(),
@@ -97,6 +99,7 @@ fn schemas() -> Vec<(String, Schema)> {
         owned(models::schemas()),
         owned(text::schemas()),
         config::schemas(),
+        owned(keys::schemas()),
         owned(logs::schemas()),
         owned(system::schemas()),
         owned(ops::schemas()),

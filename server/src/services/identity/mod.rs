@@ -14,6 +14,7 @@ use std::{sync::Arc, time::Duration};
 
 use app::types::Role;
 
+pub use api_keys::GRACE;
 pub use caller::Caller;
 pub use passwords::MIN_LENGTH as PASSWORD_MIN_LENGTH;
 pub use permission::{Deed, Denied, Place, may};

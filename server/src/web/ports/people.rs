@@ -19,11 +19,11 @@ use crate::{
 };
 
 /// Where a request of the pages comes from, as the services say it.
-pub fn visit(origin: Origin) -> Visit {
+pub fn visit(origin: &Origin) -> Visit {
     Visit {
-        ip: origin.ip,
-        user_agent: origin.user_agent,
-        request_id: Some(origin.request_id).filter(|id| !id.is_empty()),
+        ip: origin.ip.clone(),
+        user_agent: origin.user_agent.clone(),
+        request_id: Some(origin.request_id.clone()).filter(|id| !id.is_empty()),
     }
 }
 
@@ -36,35 +36,29 @@ impl Pages {
     }
 
     /// The same, and as what the audit log names them.
-    fn author(&self, caller: &Caller, origin: Origin) -> Result<(identity::Caller, Actor), AppError> {
+    fn author(&self, caller: &Caller) -> Result<(identity::Caller, Actor), AppError> {
         let acting = self.acting(caller)?;
-        let actor = self.state.identity.actor(&acting, &visit(origin));
+        let actor = self.state.identity.actor(&acting, &visit(&caller.origin));
         Ok((acting, actor))
     }
 }
 
 #[async_trait]
 impl ports::ApiKeys for Pages {
-    async fn create(&self, caller: &Caller, draft: ApiKeyDraft, origin: Origin) -> Result<NewApiKey, AppError> {
-        let (by, actor) = self.author(caller, origin)?;
+    async fn create(&self, caller: &Caller, draft: ApiKeyDraft) -> Result<NewApiKey, AppError> {
+        let (by, actor) = self.author(caller)?;
         self.state.identity.create_key(&by, draft, actor).await.map_err(|error| outward(error, &caller.request_id))
     }
 
-    async fn rotate(
-        &self,
-        caller: &Caller,
-        key_id: &str,
-        grace_hours: u32,
-        origin: Origin,
-    ) -> Result<NewApiKey, AppError> {
-        let (by, actor) = self.author(caller, origin)?;
+    async fn rotate(&self, caller: &Caller, key_id: &str, grace_hours: u32) -> Result<NewApiKey, AppError> {
+        let (by, actor) = self.author(caller)?;
         let grace = Duration::from_secs(u64::from(grace_hours) * 3600);
         let rotated = self.state.identity.rotate_key(&by, key_id, grace, actor).await;
         rotated.map_err(|error| outward(error, &caller.request_id))
     }
 
-    async fn revoke(&self, caller: &Caller, key_id: &str, origin: Origin) -> Result<(), AppError> {
-        let (by, actor) = self.author(caller, origin)?;
+    async fn revoke(&self, caller: &Caller, key_id: &str) -> Result<(), AppError> {
+        let (by, actor) = self.author(caller)?;
         self.state.identity.revoke_key(&by, key_id, actor).await.map_err(|error| outward(error, &caller.request_id))
     }
 
@@ -81,27 +75,27 @@ impl ports::Sessions for Pages {
         sessions.map_err(|error| outward(error, &caller.request_id))
     }
 
-    async fn end(&self, caller: &Caller, session_id: &str, origin: Origin) -> Result<(), AppError> {
+    async fn end(&self, caller: &Caller, session_id: &str) -> Result<(), AppError> {
         let user = self.user(&self.state.catalog.snapshot(), caller)?;
-        let ended = self.state.identity.end_session(&user, session_id, &visit(origin)).await;
+        let ended = self.state.identity.end_session(&user, session_id, &visit(&caller.origin)).await;
         ended.map_err(|error| outward(error, &caller.request_id))
     }
 
-    async fn end_others(&self, caller: &Caller, origin: Origin) -> Result<u64, AppError> {
+    async fn end_others(&self, caller: &Caller) -> Result<u64, AppError> {
         let user = self.user(&self.state.catalog.snapshot(), caller)?;
-        let ended = self.state.identity.end_other_sessions(&user, &caller.session_id, &visit(origin)).await;
+        let ended = self.state.identity.end_other_sessions(&user, &caller.session_id, &visit(&caller.origin)).await;
         ended.map_err(|error| outward(error, &caller.request_id))
     }
 
-    async fn end_of_user(&self, caller: &Caller, user_id: &str, origin: Origin) -> Result<u64, AppError> {
+    async fn end_of_user(&self, caller: &Caller, user_id: &str) -> Result<u64, AppError> {
         let by = self.acting(caller)?;
-        let ended = self.state.identity.end_sessions_of(&by, user_id, &visit(origin)).await;
+        let ended = self.state.identity.end_sessions_of(&by, user_id, &visit(&caller.origin)).await;
         ended.map_err(|error| outward(error, &caller.request_id))
     }
 
-    async fn make_link(&self, caller: &Caller, user_id: &str, origin: Origin) -> Result<SignInLink, AppError> {
+    async fn make_link(&self, caller: &Caller, user_id: &str) -> Result<SignInLink, AppError> {
         let by = self.acting(caller)?;
-        let made = self.state.identity.make_link_for(&by, user_id, &visit(origin)).await;
+        let made = self.state.identity.make_link_for(&by, user_id, &visit(&caller.origin)).await;
         let (token, expires_us) = made.map_err(|error| outward(error, &caller.request_id))?;
         Ok(SignInLink { url: format!("{}/sign-in?token={token}", self.state.public_url), expires_us })
     }

