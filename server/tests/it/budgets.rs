@@ -298,4 +298,11 @@ async fn pages_show_how_far_a_limit_is_used(database: Database) {
     assert!(state.body["spent_month_micro_usd"].as_i64().unwrap() > 0);
     assert_eq!(state.body["caps"][1]["resets_us"], 1_801_440_000_000_000i64, "the first of February");
     assert_eq!(app.call(&browser, "limits/state", &json!({"limit_id": "none"})).await.status, 404);
+    // The API says the same.
+    let told = answer(app.get("/config/rate-limit/budget/state")).await.ok();
+    let data = &told.body["data"];
+    assert_eq!((&data["instance_id"], &data["caps"][0]["left"]), (&json!("development"), &json!(9)));
+    assert_eq!(data["caps"][1]["resets_at"], "2027-02-01T00:00:00.000000Z");
+    assert_eq!(data["spent_month_micro_usd"], state.body["spent_month_micro_usd"]);
+    answer(app.get("/config/rate-limit/none/state")).await.failed(404);
 }

@@ -9,7 +9,7 @@ mod models;
 mod problem;
 mod secrets;
 
-use app::types::config::{THINGS, Thing};
+use app::types::config::{LIMIT, THINGS, Thing};
 use axum::{
     Extension, Json,
     extract::{Path, Request, State, rejection::PathRejection},
@@ -40,7 +40,7 @@ pub fn table() -> Table {
     for thing in THINGS {
         table = routes(table, thing);
     }
-    let table = audit::routes(keys::routes(table));
+    let table = audit::routes(keys::routes(table)).get("/rate-limit/{id}/state", state_of_limit);
     models::routes(secrets::routes(table.get("/user/email/{email}", user_by_email)))
 }
 
@@ -212,6 +212,43 @@ async fn dependants(thing: &'static Thing, id: Id, state: AppState, info: Reques
             .map(|(what, count, names)| json!({ "what": what, "count": count, "names": names }))
             .collect();
         Ok(call.data(json!({ "dependants": kinds, "total": total })))
+    })
+    .await
+}
+
+/// How far a limit is used; one that counts for each instance by itself, in the instance of the call.
+async fn state_of_limit(
+    State(state): State<AppState>,
+    Extension(info): Extension<RequestInfo>,
+    id: Id,
+    request: Request,
+) -> Response {
+    answer(info, async move |info| {
+        let call = Call::begin(state, info, request).await?;
+        let id = named(&LIMIT, id)?;
+        // Who may see the limit may see how far it is used.
+        call.state.config.get(&call.author.caller, LIMIT.kind, &id).await?;
+        let found = call.state.gateway.limit_state(&id, &call.author.caller.instance.id).await;
+        let found = found.map_err(ConfigError::from)?;
+        let caps: Vec<Value> = found
+            .caps
+            .iter()
+            .map(|cap| {
+                json!({
+                    "name": cap.name, "limit": cap.limit, "used": cap.used, "reserved": cap.reserved,
+                    "left": cap.left, "resets_at": cap.resets_us.map(rfc3339),
+                })
+            })
+            .collect();
+        Ok(call.data(json!({
+            "limit_id": found.limit_id,
+            "instance_id": found.instance_id,
+            "caps": caps,
+            "tokens_today": found.tokens_today,
+            "spent_today_micro_usd": found.spent_today_micro_usd,
+            "spent_month_micro_usd": found.spent_month_micro_usd,
+            "warned": found.warned,
+        })))
     })
     .await
 }

@@ -60,6 +60,19 @@ pub fn operations() -> Vec<Operation> {
     );
     operations.extend(secrets());
     operations.extend(models());
+    operations.push(
+        Operation::get("/config/rate-limit/{id}/state", "stateOfRateLimit", CONFIG)
+            .about(
+                "How far a limit is used",
+                "By all servers together. A limit that counts for each instance by itself is told for the instance of \
+                 the call.",
+            )
+            .parameters(&["thing", "instance"])
+            .answers([Answer::new(200, "What is used, reserved and left of each of its numbers.")
+                .headers(shared::ALWAYS)
+                .json(envelope(named("LimitState")), &[])])
+            .answers(failures(&[401, 403, 404, 500, 503])),
+    );
     operations
 }
 
@@ -391,7 +404,26 @@ pub fn schemas() -> Vec<(String, Schema)> {
         .may("yours", object().about("What was sent with a stale `If-Match`."))
         .may("current", object().about("What the thing is now."));
     let dependants = object().must("dependants", list(dependant)).must("total", integer());
-    let mut schemas = vec![("ConfigError".to_owned(), error), ("Dependants".to_owned(), dependants)];
+    let cap = object()
+        .must("name", string().about("The field of the limit, such as `requests_per_minute`."))
+        .must("limit", integer())
+        .must("used", integer())
+        .must("reserved", integer().about("Held for calls that still run; not part of `used`."))
+        .must("left", integer())
+        .must("resets_at", string().with("format", "date-time").or_null().about("When all of it is there again."));
+    let limit = object()
+        .must("limit_id", string())
+        .must("instance_id", string().or_null().about("Set where the limit counts for each instance by itself."))
+        .must("caps", list(cap).about("One for each number that is set; none where the limit is not active."))
+        .must("tokens_today", integer())
+        .must("spent_today_micro_usd", integer())
+        .must("spent_month_micro_usd", integer())
+        .must("warned", boolean().about("A budget is spent beyond its `warn_percent`."));
+    let mut schemas = vec![
+        ("ConfigError".to_owned(), error),
+        ("Dependants".to_owned(), dependants),
+        ("LimitState".to_owned(), limit),
+    ];
     schemas.extend(THINGS.iter().map(|thing| (pascal(thing.kind), shown(thing))));
     schemas
 }

@@ -13,6 +13,7 @@ pub mod unwritten;
 
 use std::{net::SocketAddr, sync::Arc, time::Instant};
 
+use app::types::LimitState;
 pub use call::{Context, Facts};
 pub use error::{GatewayError, Source};
 pub use record::Recorder;
@@ -28,6 +29,7 @@ use crate::{
     providers::{ChatInput, Completion, chat::Message, chat::Part, transport::Transport},
     services::identity::{Caller, Deed, may},
     settings,
+    store::StoreError,
 };
 
 /// Generates text through providers.
@@ -93,6 +95,14 @@ impl Gateway {
     /// What calls are counted with.
     pub fn limiter(&self) -> &Limiter {
         &self.limiter
+    }
+
+    /// How far a limit is used; one that counts for each instance by itself, in this one. Of one that is not active, nothing.
+    pub async fn limit_state(&self, limit_id: &str, instance_id: &str) -> Result<LimitState, StoreError> {
+        let snapshot = self.catalog.snapshot();
+        let states = self.limiter.state(&snapshot.limits, limit_id, &[instance_id.to_owned()]).await?;
+        let inactive = || LimitState { limit_id: limit_id.to_owned(), ..LimitState::default() };
+        Ok(states.into_iter().next().unwrap_or_else(inactive))
     }
 
     /// The model that a name means for this caller, without calling it. `None` and `auto` need the prompt.

@@ -185,7 +185,7 @@ impl Inner {
             }
         }
         let began = Instant::now();
-        let (mut asked_us, mut asked_turn) = (None::<Instant>, None);
+        let (mut asked_at, mut asked_turn) = (None::<Instant>, None);
         let mut pause = Duration::from_millis(2);
         loop {
             let outcome = self.exchange(limit, meter, asked_turn).await?;
@@ -197,8 +197,8 @@ impl Inner {
                 return Ok(is_refused);
             }
             // What was said may have been missed.
-            if asked_us.is_none_or(|at| at.elapsed() > PATIENCE / 5) {
-                asked_us = Some(Instant::now());
+            if asked_at.is_none_or(|at| at.elapsed() > PATIENCE / 5) {
+                asked_at = Some(Instant::now());
                 asked_turn.get_or_insert(outcome.turn);
                 self.db.tell_replicas(&replicas::recall(&self.replica_id, &meter.limit_id, &meter.target)).await?;
             }

@@ -26,6 +26,8 @@ fn index(change: impl Fn(&mut LimitRow)) -> Vec<Index> {
     (0..3).map(|_| Index::new([limit(&change)])).collect()
 }
 
+type Change = Box<dyn Fn(&mut LimitRow) + Send + Sync>;
+
 const ORIGIN: Origin<'static> = Origin {
     org_id: "org",
     instance_id: "ins",
@@ -348,7 +350,7 @@ async fn room_for_k_lets_exactly_k_out() {
             let all: usize = calls.iter().sum();
             let most = all.min(cap);
             let cap = i64::try_from(cap).unwrap();
-            let cases: [(&str, Demand, Box<dyn Fn(&mut LimitRow) + Send + Sync>); 7] = [
+            let cases: [(&str, Demand, Change); 7] = [
                 ("requests", demand(1, 1), Box::new(move |row| row.requests_per_minute = Some(cap))),
                 ("burst", demand(1, 1), Box::new(move |row| row.burst_limit = Some(cap))),
                 ("running", demand(1, 1), Box::new(move |row| row.concurrent_requests = Some(cap))),

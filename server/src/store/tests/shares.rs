@@ -17,7 +17,7 @@ async fn replicas_come_and_go() {
         assert_eq!((others, alone), (vec![a.clone()], false));
         let b = ReplicaRow { replica_id: "b".into(), seen_us: T0 + 1, shared: true };
         let a = ReplicaRow { seen_us: T0 + 9, shared: true, ..a };
-        assert_eq!(db.beat_replica(&a).await.unwrap(), [b.clone()]);
+        assert_eq!(db.beat_replica(&a).await.unwrap(), std::slice::from_ref(&b));
         assert_eq!(db.beat_replica(&b).await.unwrap(), [a]);
         db.sweep_replicas(T0 + 5).await.unwrap();
         assert_eq!(db.beat_replica(&b).await.unwrap().len(), 1, "the one that was seen lately");

@@ -23,11 +23,7 @@ impl ports::Limits for Limits {
         let author = author(&self.state, caller)?;
         // Who may see the limit may see how far it is used.
         self.state.config.get(&author.caller, "rate-limit", limit_id).await.map_err(|error| told(error, caller))?;
-        let snapshot = self.state.catalog.snapshot();
-        let instances = std::slice::from_ref(&caller.instance_id);
-        let states = self.state.gateway.limiter().state(&snapshot.limits, limit_id, instances).await;
-        let states = states.map_err(|error| outward(IdentityError::Store(error), &caller.request_id))?;
-        let inactive = || LimitState { limit_id: limit_id.to_owned(), ..LimitState::default() };
-        Ok(states.into_iter().next().unwrap_or_else(inactive))
+        let state = self.state.gateway.limit_state(limit_id, &caller.instance_id).await;
+        state.map_err(|error| outward(IdentityError::Store(error), &caller.request_id))
     }
 }
