@@ -16,17 +16,22 @@ use crate::{
         config::Configuration,
         gateway::{Gateway, Recorder, record},
         identity::{Identity, IdentityError},
+        limits::Limiter,
+        logs::{self, Logs},
         vault::{Vault, VaultError},
     },
     settings::{Settings, Synchronous},
     shutdown::Tasks,
     state::{AppState, Services},
     store::{Db, DbOptions, LockError, ServerLock, StoreError},
-    web,
+    telemetry, web,
 };
 
 /// How long the background tasks have for what is left to write.
 const FLUSH_LIMIT: Duration = Duration::from_secs(10);
+
+/// And for the last lines of the log.
+const LAST_LINES_LIMIT: Duration = Duration::from_secs(2);
 
 /// A reason not to start.
 #[derive(Debug, thiserror::Error)]
@@ -75,6 +80,7 @@ pub struct App {
     stop: CancellationToken,
     serving: JoinHandle<()>,
     tasks: Tasks,
+    log_writer: Option<Arc<logs::Writer>>,
     _lock: Option<ServerLock>,
 }
 
@@ -172,9 +178,22 @@ impl App {
 
         let transport = Transport::new((&settings.gateway).into())?;
         let recorder = Recorder::start(core.db.clone(), &settings.recording, &tasks);
-        let gateway = Gateway::new(core.catalog.clone(), transport, recorder, clock.clone(), &settings, simulator);
+        let limiter = Limiter::start(core.db.clone(), clock.clone(), &tasks);
+        let gateway =
+            Gateway::new(core.catalog.clone(), transport, recorder, limiter, clock.clone(), &settings, simulator);
         tasks.spawn(core.catalog.clone().keep(tasks.clone()));
-        tasks.spawn(record::retain(core.db.clone(), clock.clone(), settings.recording.clone(), tasks.clone()));
+        tasks.spawn(record::retain(core.db.clone(), clock.clone(), settings.clone(), tasks.clone()));
+
+        let stop = CancellationToken::new();
+        let queue = telemetry::queue();
+        let logs = Logs::new(core.db.clone(), core.catalog.clone(), clock.clone(), queue.clone(), stop.clone());
+        let log_writer = queue.map(|queue| {
+            Arc::new(logs::Writer::new(core.db.clone(), queue, clock.clone(), settings.log.flush_interval))
+        });
+        if let Some(writer) = log_writer.clone() {
+            let stop = tasks.token();
+            tasks.spawn(async move { writer.run(stop).await });
+        }
 
         let state = AppState::new(Services {
             started_us: clock.now_us(),
@@ -183,15 +202,18 @@ impl App {
             db: core.db,
             catalog: core.catalog,
             identity: core.identity,
+            logs,
             gateway,
             clock,
             settings: settings.clone(),
             public_url: public_url.clone(),
         });
-        let stop = CancellationToken::new();
         let router = web::router(&state);
-        let serving = tokio::spawn(listen::serve(listener, router, stop.clone(), settings.server.drain_timeout));
-        Ok(Self { address, public_url, simulator, welcome, state, stop, serving, tasks, _lock: lock })
+        let serving = tokio::spawn({
+            let (stop, settings) = (stop.clone(), settings.clone());
+            async move { listen::serve(listener, router, stop, &settings.server).await }
+        });
+        Ok(Self { address, public_url, simulator, welcome, state, stop, serving, tasks, log_writer, _lock: lock })
     }
 
     /// The address that signs in once.
@@ -208,6 +230,10 @@ impl App {
         drop(self.state);
         if !self.tasks.finish(FLUSH_LIMIT).await {
             tracing::error!("some background work did not end in time");
+        }
+        // What was logged while the others ended.
+        if let Some(writer) = self.log_writer {
+            let _ = tokio::time::timeout(LAST_LINES_LIMIT, writer.flush()).await;
         }
         db.close().await;
     }

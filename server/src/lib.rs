@@ -9,6 +9,7 @@ pub mod cli;
 pub mod clock;
 pub mod http;
 pub mod listen;
+pub mod patience;
 pub mod providers;
 pub mod sandbox;
 pub mod services;

@@ -9,15 +9,20 @@ use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
     server::conn::auto,
 };
-use tokio::{net::TcpListener, task::JoinSet};
+use tokio::{
+    net::{TcpListener, TcpStream},
+    task::JoinSet,
+};
 use tokio_util::sync::CancellationToken;
 use tower::Service;
+
+use crate::{patience::Patience, settings::Server};
 
 /// Longest wait for the head of a request; a connection that sends nothing is closed.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// Serves `router` until `stop` is cancelled and at most `drain` longer.
-pub async fn serve(listener: TcpListener, router: Router, stop: CancellationToken, drain: Duration) {
+/// Serves `router` until `stop` is cancelled and at most `limits.drain_timeout` longer.
+pub async fn serve(listener: TcpListener, router: Router, stop: CancellationToken, limits: &Server) {
     let mut connections = JoinSet::new();
     loop {
         tokio::select! {
@@ -27,7 +32,8 @@ pub async fn serve(listener: TcpListener, router: Router, stop: CancellationToke
                 Ok((stream, peer)) => {
                     // Without this, small pieces of a stream wait for the peer's acknowledgements.
                     let _ = stream.set_nodelay(true);
-                    connections.spawn(connection(TokioIo::new(stream), peer, router.clone(), stop.clone()));
+                    let stream = TokioIo::new(Patience::new(stream, limits.write_timeout));
+                    connections.spawn(connection(stream, peer, router.clone(), stop.clone()));
                 }
                 Err(error) => {
                     // Out of file descriptors, most often: some will be free again.
@@ -38,14 +44,15 @@ pub async fn serve(listener: TcpListener, router: Router, stop: CancellationToke
         }
     }
     drop(listener);
-    let finished = tokio::time::timeout(drain, async { while connections.join_next().await.is_some() {} }).await;
+    let finished =
+        tokio::time::timeout(limits.drain_timeout, async { while connections.join_next().await.is_some() {} }).await;
     if finished.is_err() {
         tracing::warn!(connections = connections.len(), "the drain limit is over; cutting what still runs");
         connections.shutdown().await;
     }
 }
 
-async fn connection(io: TokioIo<tokio::net::TcpStream>, peer: SocketAddr, router: Router, stop: CancellationToken) {
+async fn connection(io: TokioIo<Patience<TcpStream>>, peer: SocketAddr, router: Router, stop: CancellationToken) {
     let service = service_fn(move |request: Request<Incoming>| {
         let mut request = request.map(Body::new);
         request.extensions_mut().insert(ConnectInfo(peer));

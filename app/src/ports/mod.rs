@@ -16,7 +16,7 @@ pub use models::Models;
 use crate::{
     error::AppError,
     types::{
-        Me, ModelCard, NewApiKey, Overview, Page, RunDetail, RunFilter, RunSummary,
+        LogFilter, LogLine, Me, ModelCard, NewApiKey, Overview, Page, RunDetail, RunFilter, RunSummary,
         config::{Dependants, ThingFilter, ThingPage, ThingRow},
     },
 };
@@ -98,6 +98,15 @@ pub trait Things: Send + Sync {
     async fn restore(&self, caller: &Caller, kind: &str, ids: &[String]) -> Result<(), AppError>;
 }
 
+/// The platform itself, for those who administer it.
+#[async_trait]
+pub trait Platform: Send + Sync {
+    /// Log lines of what the caller administers, newest first.
+    async fn logs(&self, caller: &Caller, filter: LogFilter) -> Result<Page<LogLine>, AppError>;
+    /// Deletes lines that are older than so many days; how many.
+    async fn delete_logs(&self, caller: &Caller, older_than_days: u32) -> Result<u64, AppError>;
+}
+
 /// All ports of a request.
 #[derive(Clone)]
 pub struct Ports {
@@ -109,6 +118,7 @@ pub struct Ports {
     pub things: Arc<dyn Things>,
     pub credentials: Arc<dyn Credentials>,
     pub models: Arc<dyn Models>,
+    pub platform: Arc<dyn Platform>,
 }
 
 /// The ports of this request.

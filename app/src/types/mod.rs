@@ -2,6 +2,7 @@
 
 mod api_key;
 pub mod config;
+mod log;
 mod me;
 mod model;
 mod overview;
@@ -9,6 +10,7 @@ mod page;
 mod run;
 
 pub use api_key::NewApiKey;
+pub use log::{LogFilter, LogLine};
 pub use me::{InstanceRef, Me, Role};
 pub use model::ModelCard;
 pub use overview::{Checklist, Overview, ProviderCard, ProviderState, Totals};

@@ -5,10 +5,17 @@ use axum::http::{HeaderMap, Method, Uri, header, request::Parts};
 use crate::{
     services::identity::{Caller, IdentityError},
     state::AppState,
+    telemetry,
 };
 
 /// The caller of a request, in the instance that `instance` or the header names.
 pub async fn caller(state: &AppState, parts: &Parts, instance: Option<&str>) -> Result<Caller, IdentityError> {
+    let caller = find(state, parts, instance).await?;
+    telemetry::caller_is(&caller.instance.org_id, &caller.instance.id, caller.user_id.as_deref());
+    Ok(caller)
+}
+
+async fn find(state: &AppState, parts: &Parts, instance: Option<&str>) -> Result<Caller, IdentityError> {
     let instance = instance.or_else(|| instance_header(&parts.headers));
     if let Some(key) = api_key(&parts.headers, &parts.uri) {
         return state.identity.by_key(&key, instance);

@@ -8,8 +8,9 @@ use axum::{
     middleware::Next,
     response::{IntoResponse, Response},
 };
+use tracing::Instrument;
 
-use crate::state::AppState;
+use crate::{state::AppState, telemetry};
 
 pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
@@ -57,13 +58,16 @@ fn forwarded_for(headers: &HeaderMap) -> Option<String> {
 /// The layer around the whole API.
 pub async fn envelope(State(state): State<AppState>, mut request: Request, next: Next) -> Response {
     let info = RequestInfo::new(&state, &request);
-    let request_id = info.request_id.clone();
+    let (request_id, started) = (info.request_id.clone(), info.started);
+    let (method, uri) = (request.method().clone(), request.uri().clone());
+    let span = telemetry::request_span(&request_id);
     let mut response = if request.method() == Method::OPTIONS {
         preflight(request.uri().path())
     } else {
         request.extensions_mut().insert(info);
-        next.run(request).await
+        next.run(request).instrument(span.clone()).await
     };
+    span.in_scope(|| tell(&method, uri.path(), response.status(), started));
     let headers = response.headers_mut();
     if let Ok(value) = HeaderValue::from_str(&request_id) {
         headers.insert(REQUEST_ID, value);
@@ -71,6 +75,16 @@ pub async fn envelope(State(state): State<AppState>, mut request: Request, next:
     headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
     headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue::from_static("*"));
     response
+}
+
+/// A line per answer, for who wants to see them all; an answer that is our fault always has one.
+fn tell(method: &Method, path: &str, status: StatusCode, started: Instant) {
+    let status = status.as_u16();
+    if status >= 500 {
+        tracing::warn!(%method, path, status, duration_ms = started.elapsed().as_secs_f64() * 1e3, "answered");
+    } else {
+        tracing::debug!(%method, path, status, duration_ms = started.elapsed().as_secs_f64() * 1e3, "answered");
+    }
 }
 
 fn preflight(path: &str) -> Response {

@@ -4,6 +4,7 @@ mod auth;
 mod config;
 mod envelope;
 mod facts;
+mod logs;
 mod openai;
 mod openapi;
 mod ops;

@@ -9,11 +9,14 @@ use axum::{
 };
 use serde_json::{Map, Value, json};
 
+use super::facts;
 use crate::{
     providers::{ErrorClass, input::InputError},
     services::{
         gateway::{GatewayError, Source},
-        identity::IdentityError,
+        identity::{Denied, IdentityError},
+        limits::{LimitError, Pool, Refusal},
+        logs::LogsError,
     },
 };
 
@@ -41,6 +44,18 @@ impl From<InputError> for Problem {
     }
 }
 
+impl From<LogsError> for Problem {
+    fn from(error: LogsError) -> Self {
+        match error {
+            LogsError::Denied(denied) => IdentityError::Denied(denied).into(),
+            LogsError::UnknownInstance(name) => IdentityError::UnknownInstance(name).into(),
+            LogsError::Invalid { field, message } => InputError::field(field, message).into(),
+            LogsError::Busy => IdentityError::Busy.into(),
+            LogsError::Store(error) => IdentityError::Store(error).into(),
+        }
+    }
+}
+
 impl Problem {
     pub(super) fn status(&self) -> u16 {
         match self {
@@ -52,7 +67,7 @@ impl Problem {
                 | IdentityError::TestKey
                 | IdentityError::WrongPassword => 401,
                 IdentityError::UnknownInstance(_) => 404,
-                IdentityError::NoAccess(_) => 403,
+                IdentityError::NoAccess(_) | IdentityError::Denied(_) => 403,
                 IdentityError::Password(_) | IdentityError::Invalid { .. } => 400,
                 IdentityError::TooManyTries(_) => 429,
                 IdentityError::Busy | IdentityError::Store(_) => 503,
@@ -96,13 +111,26 @@ impl Problem {
     pub fn openai(&self) -> Response {
         let mut response =
             answer(self.status(), Json(json!({ "error": self.openai_error() })).into_response(), self.retry_after());
-        if let Self::Gateway(GatewayError::Provider { error, .. }) = self
-            && error.class == ErrorClass::Billing
-        {
+        let is_hopeless = match self {
+            Self::Gateway(GatewayError::Provider { error, .. }) => error.class == ErrorClass::Billing,
+            Self::Gateway(error) => error.refusal().is_some_and(Refusal::is_quota),
+            _ => false,
+        };
+        if is_hopeless {
             // The official SDKs obey this: more tries cannot fill an empty account.
             response.headers_mut().insert("x-should-retry", HeaderValue::from_static("false"));
         }
+        if let Some(refusal) = self.refusal() {
+            facts::add_openai_limits(response.headers_mut(), &refusal.standing);
+        }
         response
+    }
+
+    fn refusal(&self) -> Option<&Refusal> {
+        match self {
+            Self::Gateway(error) => error.refusal(),
+            _ => None,
+        }
     }
 
     /// The object inside OpenAI's error body; also what goes into a broken stream.
@@ -129,6 +157,7 @@ impl Problem {
             Self::Identity(error) => match error {
                 IdentityError::UnknownInstance(_) => (INVALID, Some("instance_not_found"), None),
                 IdentityError::NoAccess(_) => (INVALID, Some("instance_access_denied"), None),
+                IdentityError::Denied(denied) => denied_words(denied),
                 IdentityError::TooManyTries(_) => ("requests", Some("rate_limit_exceeded"), None),
                 IdentityError::Busy | IdentityError::Store(_) => ("server_error", Some("unavailable"), None),
                 IdentityError::Invalid { field, .. } => (INVALID, None, Some(field)),
@@ -145,7 +174,14 @@ impl Problem {
                 GatewayError::WrongCapability { .. } => (INVALID, Some("invalid_model_capability"), Some("model")),
                 GatewayError::CannotStream { .. } => (INVALID, Some("unsupported_value"), Some("stream")),
                 GatewayError::MissingCredential { .. } => ("server_error", Some("missing_api_key"), None),
-                GatewayError::RateLimited { .. } => ("requests", Some("rate_limit_exceeded"), None),
+                GatewayError::Limited(LimitError::Refused(refusal)) if refusal.is_quota() => {
+                    ("insufficient_quota", Some("insufficient_quota"), None)
+                }
+                GatewayError::Limited(LimitError::Refused(refusal)) => {
+                    let kind = if refusal.pool == Pool::Tokens { "tokens" } else { "requests" };
+                    (kind, Some("rate_limit_exceeded"), None)
+                }
+                GatewayError::Limited(_) => ("server_error", Some("unavailable"), None),
                 GatewayError::UnknownInstance(_) => (INVALID, Some("instance_not_found"), None),
                 GatewayError::Stopping => ("server_error", Some("stopping"), None),
                 GatewayError::Provider { error, .. } => {
@@ -198,6 +234,9 @@ impl Problem {
             body["details"] = details;
         }
         let mut response = answer(status, Json(body).into_response(), self.retry_after());
+        if let Some(refusal) = self.refusal() {
+            facts::add_service_limits(response.headers_mut(), &refusal.standing, now_us, 0);
+        }
         if status == 401 {
             response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
@@ -212,6 +251,7 @@ impl Problem {
                 IdentityError::NoKey => (401, "MISSING_AUTH"),
                 IdentityError::UnknownInstance(_) => (404, "INSTANCE_NOT_FOUND"),
                 IdentityError::NoAccess(_) => (403, "INSTANCE_ACCESS_DENIED"),
+                IdentityError::Denied(denied) => (403, denied_code(denied)),
                 IdentityError::TooManyTries(_) => (429, "RATE_LIMITED"),
                 IdentityError::Busy => (503, "SERVICE_UNAVAILABLE"),
                 IdentityError::Store(_) => (503, "DATABASE_ERROR"),
@@ -226,7 +266,9 @@ impl Problem {
                 GatewayError::WrongCapability { .. } => (400, "INVALID_MODEL_CAPABILITY"),
                 GatewayError::CannotStream { .. } => (400, "UNSUPPORTED_PROVIDER"),
                 GatewayError::MissingCredential { .. } => (500, "MISSING_API_KEY"),
-                GatewayError::RateLimited { .. } => (429, "RATE_LIMIT_EXCEEDED"),
+                GatewayError::Limited(LimitError::Refused(refusal)) if refusal.is_budget() => (402, "BUDGET_EXCEEDED"),
+                GatewayError::Limited(LimitError::Refused(_)) => (429, "RATE_LIMIT_EXCEEDED"),
+                GatewayError::Limited(_) => (503, "SERVICE_UNAVAILABLE"),
                 GatewayError::UnknownInstance(_) => (404, "INSTANCE_NOT_FOUND"),
                 GatewayError::Stopping => (503, "SERVICE_UNAVAILABLE"),
                 GatewayError::Provider { error, .. } => match error.class {
@@ -241,9 +283,15 @@ impl Problem {
             Self::NotFound(_) | Self::WrongMethod(_) => (404, "ROUTE_NOT_FOUND"),
         };
         let details = match self {
-            Self::Gateway(GatewayError::RateLimited { retry_after, .. }) => {
-                let wait = retry_after.as_secs().max(1);
-                Some(json!({ "retry_after": wait, "reset": now_us.div_euclid(1_000_000).unsigned_abs() + wait }))
+            Self::Gateway(GatewayError::Limited(LimitError::Refused(refusal))) => {
+                let wait = refusal.retry_after().as_secs();
+                Some(json!({
+                    "retry_after": wait,
+                    "reset": now_us.div_euclid(1_000_000).unsigned_abs() + wait,
+                    "limit_id": &*refusal.limit_id,
+                    "limit": refusal.pool.as_str(),
+                    "value": refusal.cap,
+                }))
             }
             Self::Gateway(GatewayError::UnknownModel { near, .. }) if !near.is_empty() => {
                 Some(json!({ "did_you_mean": near }))
@@ -258,6 +306,21 @@ impl Problem {
         };
         (status, code, message, details)
     }
+}
+
+fn denied_code(denied: &Denied) -> &'static str {
+    match denied {
+        Denied::Elsewhere => "INSTANCE_ACCESS_DENIED",
+        Denied::Scope(_) | Denied::Level { .. } => "INSUFFICIENT_PERMISSIONS",
+    }
+}
+
+fn denied_words(denied: &Denied) -> (&'static str, Option<&'static str>, Option<&'static str>) {
+    let code = match denied {
+        Denied::Elsewhere => "instance_access_denied",
+        Denied::Scope(_) | Denied::Level { .. } => "insufficient_permissions",
+    };
+    ("invalid_request_error", Some(code), None)
 }
 
 fn answer(status: u16, mut response: Response, retry_after: Option<Duration>) -> Response {

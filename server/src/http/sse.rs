@@ -11,6 +11,7 @@ use axum::{
 use bytes::{BufMut, Bytes, BytesMut};
 use futures::stream;
 use tokio::time::{Instant, sleep_until};
+use tracing::{Instrument, Span};
 
 use super::facts;
 use crate::{
@@ -51,27 +52,28 @@ fn events(
     frames: impl Frames,
     keep_alive: Duration,
 ) -> impl futures::Stream<Item = Result<Bytes, std::convert::Infallible>> {
-    let begin = Some((stream, frames, BytesMut::new()));
+    let begin = Some((stream, frames, BytesMut::new(), Span::current()));
     stream::unfold(begin, move |state| async move {
-        let (mut stream, mut frames, mut out) = state?;
+        let (mut stream, mut frames, mut out, span) = state?;
         let next = tokio::select! {
             biased;
-            next = stream.next() => next,
+            next = stream.next().instrument(span.clone()) => next,
             () = sleep_until(Instant::now() + keep_alive) => {
-                return Some((Ok(Bytes::from_static(b": keep-alive\n\n")), Some((stream, frames, out))));
+                return Some((Ok(Bytes::from_static(b": keep-alive\n\n")), Some((stream, frames, out, span))));
             }
         };
         match next {
             Ok(Some(chunks)) => {
                 frames.chunks(chunks, &mut out);
                 let piece = out.split().freeze();
-                Some((Ok(piece), Some((stream, frames, out))))
+                Some((Ok(piece), Some((stream, frames, out, span))))
             }
             Ok(None) => {
                 frames.end(&mut out);
                 Some((Ok(out.freeze()), None))
             }
             Err(error) => {
+                span.in_scope(|| tracing::warn!(%error, "a stream broke off"));
                 frames.error(&error, &mut out);
                 Some((Ok(out.freeze()), None))
             }
@@ -81,8 +83,13 @@ fn events(
 
 /// One `data:` event.
 pub fn data(json: &[u8], out: &mut BytesMut) {
-    out.reserve(json.len() + 8);
+    data_parts(&[json], out);
+}
+
+/// One `data:` event whose data lies in several pieces.
+pub fn data_parts(pieces: &[&[u8]], out: &mut BytesMut) {
+    out.reserve(pieces.iter().map(|piece| piece.len()).sum::<usize>() + 8);
     out.put_slice(b"data: ");
-    out.put_slice(json);
+    pieces.iter().for_each(|piece| out.put_slice(piece));
     out.put_slice(b"\n\n");
 }

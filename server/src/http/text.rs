@@ -44,6 +44,7 @@ pub async fn generate(
                 });
                 let mut response = Json(body).into_response();
                 facts::add_headers(response.headers_mut(), &facts, true);
+                facts::add_service_limits(response.headers_mut(), &facts.standing, now_us, 1);
                 Ok(response)
             }
             Reply::Stream(_) => Err(Problem::Unreadable("a stream was not asked for".to_owned())),
@@ -65,7 +66,9 @@ pub async fn generate_stream(
         match state.gateway.chat(context, input).await? {
             Reply::Stream(stream) => {
                 let frames = TextFrames { request_id: request_id.clone() };
+                let standing = stream.facts().standing;
                 let mut response = sse::respond(stream, frames, state.settings.gateway.keep_alive).await?;
+                facts::add_service_limits(response.headers_mut(), &standing, now_us, 1);
                 if version < Version::HTTP_2 {
                     response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("keep-alive"));
                 }

@@ -4,5 +4,7 @@ pub mod catalog;
 pub mod config;
 pub mod gateway;
 pub mod identity;
+pub mod limits;
+pub mod logs;
 pub mod text;
 pub mod vault;

@@ -8,6 +8,7 @@ mod layers;
 use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf, time::Duration};
 
 use serde::Deserialize;
+use tracing::level_filters::LevelFilter;
 
 use crate::providers::Secret;
 
@@ -56,6 +57,8 @@ pub struct Server {
     pub body_limit_bytes: usize,
     #[serde(rename = "drain_timeout_ms", deserialize_with = "millis")]
     pub drain_timeout: Duration,
+    #[serde(rename = "write_timeout_ms", deserialize_with = "millis")]
+    pub write_timeout: Duration,
     pub default_instance: String,
     pub allow_test_keys: bool,
     pub trust_forwarded_for: bool,
@@ -163,6 +166,34 @@ pub struct Secrets {
 pub struct Log {
     pub level: String,
     pub format: LogFormat,
+    pub table_level: LogLevel,
+    pub retention_days: u32,
+    pub queue: usize,
+    #[serde(rename = "flush_interval_ms", deserialize_with = "millis")]
+    pub flush_interval: Duration,
+}
+
+/// The least level of lines that are kept in the database.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogLevel {
+    Off,
+    Error,
+    Warn,
+    Info,
+    Debug,
+}
+
+impl From<LogLevel> for LevelFilter {
+    fn from(level: LogLevel) -> Self {
+        match level {
+            LogLevel::Off => Self::OFF,
+            LogLevel::Error => Self::ERROR,
+            LogLevel::Warn => Self::WARN,
+            LogLevel::Info => Self::INFO,
+            LogLevel::Debug => Self::DEBUG,
+        }
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
@@ -201,13 +232,16 @@ impl Settings {
 
     /// Rules that need more than one value, or that a type cannot say.
     fn problems(&self) -> Result<(), (&'static str, String)> {
-        let positive: [(&str, bool); 6] = [
+        let positive: [(&str, bool); 9] = [
             ("gateway.max_attempts", self.gateway.max_attempts > 0),
             ("recording.queue", self.recording.queue > 0),
             ("recording.batch", self.recording.batch > 0),
             ("database.max_connections", self.database.max_connections > 0),
             ("server.body_limit_bytes", self.server.body_limit_bytes >= 1024),
             ("gateway.keep_alive_ms", !self.gateway.keep_alive.is_zero()),
+            ("log.queue", self.log.queue >= crate::telemetry::BATCH),
+            ("log.flush_interval_ms", !self.log.flush_interval.is_zero()),
+            ("log.retention_days", self.log.retention_days > 0),
         ];
         for (key, ok) in positive {
             if !ok {
@@ -217,10 +251,10 @@ impl Settings {
         if !self.server.public_url.is_empty() && reqwest::Url::parse(&self.server.public_url).is_err() {
             return Err(("server.public_url", "is not an address like https://ai.example.org".to_owned()));
         }
-        if tracing_subscriber::EnvFilter::try_new(&self.log.level).is_err() {
+        if self.log.level.parse::<tracing_subscriber::filter::Targets>().is_err() {
             return Err((
                 "log.level",
-                "is not a level such as info, nor a filter such as info,server=debug".to_owned(),
+                "is not a level such as info, nor a filter such as info,server::services::gateway=debug".to_owned(),
             ));
         }
         for provider in self.providers.values() {

@@ -114,6 +114,7 @@ pub mod error;
 pub mod instances;
 pub mod limits;
 pub mod lock;
+pub mod logs;
 pub mod model_versions;
 pub mod models;
 pub mod organizations;
@@ -121,14 +122,17 @@ pub mod projects;
 pub mod prompts;
 pub mod providers;
 pub mod requests;
+pub mod rollups;
 pub mod rules;
 pub mod seed;
 pub mod sessions;
 pub mod settings;
+pub mod shares;
 pub mod sql;
 #[cfg(test)]
 pub mod testing;
 pub mod things;
+pub mod usage;
 pub mod users;
 
 pub use configuration::Configuration;
@@ -330,6 +334,18 @@ impl Page {
         self.after.as_ref().map(|a| a.1.as_str())
     }
 }
+
+/// Part of a list in which something was looked for that no index knows: it looked at so many rows and no more, so it may be
+/// short, or empty, and still have a next one.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Found<T> {
+    pub rows: Vec<T>,
+    /// Where the next page goes on; `None` at the end.
+    pub next: Option<(i64, String)>,
+}
+
+/// Most rows that are looked at for one page.
+const LOOK_AT: i64 = 20_000;
 
 /// Text that must not show up in logs: password hashes, sealed credentials, what callers said.
 #[derive(Clone, PartialEq, Eq, sqlx::Type)]

@@ -1,12 +1,12 @@
 //! The request log, what was said, and usage: written in batches, read by key, deleted by age. History needs neither the
 //! rows it names nor a configuration version.
 
-use std::sync::LazyLock;
+use std::{collections::HashSet, sync::LazyLock};
 
 use serde_json::Value;
 use sqlx::QueryBuilder;
 
-use super::{Db, Hidden, Page, StoreError};
+use super::{Db, Found, Hidden, LOOK_AT, Page, StoreError, rollups, usage};
 
 /// A row of `request_log`: one call, without what was said. Times are microseconds, money millionths of a US dollar.
 #[derive(Debug, Clone, PartialEq, sqlx::FromRow)]
@@ -35,6 +35,8 @@ pub struct RequestLogRow {
     pub error_source: Option<String>,
     pub error_class: Option<String>,
     pub error_message: Option<String>,
+    /// The limit that refused the call.
+    pub limit_id: Option<String>,
     pub finish_reason: Option<String>,
     /// `{"items": [...]}`.
     pub attempts: Value,
@@ -142,12 +144,57 @@ pub struct UsageTotalRow {
     pub cost_micro_usd: i64,
 }
 
+impl RequestFilter {
+    /// Columns that must have these values, those with an index first and the narrowest of them before the others.
+    fn equal(&self) -> [(&'static str, Option<&str>); 8] {
+        [
+            ("key_id", self.key_id.as_deref()),
+            ("user_id", self.user_id.as_deref()),
+            ("instance_id", self.instance_id.as_deref()),
+            ("org_id", self.org_id.as_deref()),
+            ("project_id", self.project_id.as_deref()),
+            ("surface", self.surface.as_deref()),
+            ("provider", self.provider.as_deref()),
+            ("error_class", self.error_class.as_deref()),
+        ]
+    }
+
+    /// The column whose index finds the calls.
+    fn index(&self) -> Option<(&'static str, &str)> {
+        self.equal().into_iter().take(4).find_map(|(column, value)| Some((column, value?)))
+    }
+
+    /// Whether an index knows everything that is asked for: every call it names is shown.
+    fn is_indexed(&self) -> bool {
+        let named = self.equal().iter().filter(|(_, value)| value.is_some()).count();
+        let failures = self.status.as_deref() == Some("failed") && self.instance_id.is_some();
+        let others = self.by_key.is_some() || self.model.is_some() || (self.status.is_some() && !failures);
+        !others && named == usize::from(self.index().is_some())
+    }
+}
+
+/// Adds the conditions of time: the filter's, and where the page begins.
+macro_rules! span {
+    ($query:expr, $filter:expr, $page:expr) => {
+        if let Some(from_us) = $filter.from_us {
+            $query.push(" AND created_us >= ").push_bind(from_us);
+        }
+        if let Some(until_us) = $filter.until_us {
+            $query.push(" AND created_us < ").push_bind(until_us);
+        }
+        if let Some((time, id)) = &$page.after {
+            $query.push(" AND (created_us, request_id) < (").push_bind(time);
+            $query.push(", ").push_bind(id).push(")");
+        }
+    };
+}
+
 macro_rules! log_columns {
     () => {
         "request_id, created_us, org_id, instance_id, project_id, key_id, user_id, surface, caller_request_id, \
          model_asked, model_used, provider, streamed, simulated, status, http_status, error_source, error_class, \
-         error_message, finish_reason, attempts, input_tokens, cached_tokens, cache_write_tokens, output_tokens, \
-         reasoning_tokens, cost_micro_usd, latency_us, first_token_us, overhead_us, user_agent, ip"
+         error_message, limit_id, finish_reason, attempts, input_tokens, cached_tokens, cache_write_tokens, \
+         output_tokens, reasoning_tokens, cost_micro_usd, latency_us, first_token_us, overhead_us, user_agent, ip"
     };
 }
 
@@ -165,17 +212,12 @@ macro_rules! content_columns {
 }
 
 const GET: &str = concat!("SELECT ", log_columns!(), " FROM request_log WHERE request_id = $1");
+const PLACES: &str = "SELECT created_us, request_id FROM request_log WHERE 1 = 1";
+const IS_THERE: &str = "SELECT 1 FROM request_log WHERE request_id = $1";
 const LIST: &str = concat!("SELECT ", log_columns!(), " FROM request_log WHERE 1 = 1");
 const CONTENTS: &str =
     concat!("SELECT ", content_columns!(), " FROM request_contents WHERE request_id = $1 AND expires_us > $2");
 // Postgres makes NUMERIC of a sum of BIGINT, so it is cast back.
-const TOTALS: &str = "SELECT COUNT(*) AS requests,
-    CAST(COALESCE(SUM(CASE WHEN status = 'failed' THEN 1 ELSE 0 END), 0) AS BIGINT) AS failed,
-    CAST(COALESCE(SUM(input_tokens), 0) AS BIGINT) AS input_tokens,
-    CAST(COALESCE(SUM(output_tokens), 0) AS BIGINT) AS output_tokens,
-    CAST(COALESCE(SUM(cost_micro_usd), 0) AS BIGINT) AS cost_micro_usd,
-    CAST(AVG(CASE WHEN status = 'completed' THEN latency_us END) AS BIGINT) AS mean_latency_us
-    FROM request_log WHERE instance_id = $1 AND created_us >= $2";
 const USAGE_TOTALS: &str = "SELECT instance_id, key_id, user_id, project_id, provider, model, COUNT(*) AS requests,
       CAST(SUM(input_tokens) AS BIGINT) AS input_tokens, CAST(SUM(output_tokens) AS BIGINT) AS output_tokens,
       CAST(SUM(cached_tokens) AS BIGINT) AS cached_tokens, CAST(SUM(tokens_used) AS BIGINT) AS tokens_used,
@@ -200,7 +242,7 @@ struct BatchInsert {
 }
 
 impl BatchInsert {
-    fn new(table: &str, columns: &str) -> Self {
+    fn new(table: &str, columns: &str, answer: &str) -> Self {
         let width = columns.split(',').count();
         let text = |rows: usize, parameter: fn(usize) -> String| {
             let row = |row: usize| {
@@ -208,7 +250,8 @@ impl BatchInsert {
                 format!("({})", parameters.join(", "))
             };
             let values: Vec<String> = (0..rows).map(row).collect();
-            (rows, format!("INSERT INTO {table} ({columns}) VALUES {} ON CONFLICT DO NOTHING", values.join(", ")))
+            let values = values.join(", ");
+            (rows, format!("INSERT INTO {table} ({columns}) VALUES {values} ON CONFLICT DO NOTHING{answer}"))
         };
         // SQLite looks numbered parameters up one after the other: with thousands of them that is most of the time.
         Self {
@@ -232,14 +275,16 @@ impl BatchInsert {
     }
 }
 
-static INSERT_LOG: LazyLock<BatchInsert> = LazyLock::new(|| BatchInsert::new("request_log", log_columns!()));
-static INSERT_USAGE: LazyLock<BatchInsert> = LazyLock::new(|| BatchInsert::new("usage_logs", usage_columns!()));
+static INSERT_LOG: LazyLock<BatchInsert> = LazyLock::new(|| BatchInsert::new("request_log", log_columns!(), ""));
+static INSERT_USAGE: LazyLock<BatchInsert> =
+    LazyLock::new(|| BatchInsert::new("usage_logs", usage_columns!(), " RETURNING log_id"));
 static INSERT_CONTENTS: LazyLock<BatchInsert> =
-    LazyLock::new(|| BatchInsert::new("request_contents", content_columns!()));
+    LazyLock::new(|| BatchInsert::new("request_contents", content_columns!(), ""));
 
 impl Db {
-    /// Writes finished calls in one transaction and answers how many of them are new: a call that is already there is
-    /// left as it is, so a batch may be repeated. NUL characters become U+FFFD, because Postgres cannot store them.
+    /// Writes finished calls and what they add to the sums in one transaction, and answers how many of them are new: a call
+    /// that is already there is left as it is, so a batch may be repeated. NUL characters become U+FFFD, because Postgres
+    /// cannot store them.
     pub async fn insert_requests(&self, records: &[RequestRecord]) -> Result<u64, StoreError> {
         let cleaned: Vec<RequestRecord>;
         let records = if records.iter().any(has_nul) {
@@ -248,10 +293,29 @@ impl Db {
         } else {
             records
         };
+        if let Some(new) = self.insert_new(records).await? {
+            return Ok(new);
+        }
+        // Some are there already, which is rare: the others are written without them.
+        let mut known: HashSet<String> = HashSet::new();
+        for record in records {
+            let id = &record.log.request_id;
+            if db!(self, |c| sqlx::query(IS_THERE).bind(id).fetch_optional(c).await.map(|row| row.is_some()))? {
+                known.insert(id.clone());
+            }
+        }
+        let new: Vec<RequestRecord> =
+            records.iter().filter(|record| known.insert(record.log.request_id.clone())).cloned().collect();
+        let lost_race = || StoreError::Unavailable("the same calls are being written by somebody else".into());
+        self.insert_new(&new).await?.ok_or_else(lost_race)
+    }
+
+    /// Writes calls of which none is there yet; when one is, none is written.
+    async fn insert_new(&self, records: &[RequestRecord]) -> Result<Option<u64>, StoreError> {
         let usage: Vec<&UsageLogRow> = records.iter().filter_map(|r| r.usage.as_ref()).collect();
         let contents: Vec<&RequestContentRow> = records.iter().filter_map(|r| r.contents.as_ref()).collect();
 
-        Ok(tx!(self, |t| {
+        Ok(Some(tx!(self, |t| {
             let mut new = 0;
             for (sql, piece) in INSERT_LOG.pieces(self, records) {
                 let mut insert = sqlx::query(sql);
@@ -259,21 +323,34 @@ impl Db {
                     insert = bind!(insert, record.log;
                         request_id, created_us, org_id, instance_id, project_id, key_id, user_id, surface,
                         caller_request_id, model_asked, model_used, provider, streamed, simulated, status, http_status,
-                        error_source, error_class, error_message, finish_reason, attempts, input_tokens, cached_tokens,
-                        cache_write_tokens, output_tokens, reasoning_tokens, cost_micro_usd, latency_us,
+                        error_source, error_class, error_message, limit_id, finish_reason, attempts, input_tokens,
+                        cached_tokens, cache_write_tokens, output_tokens, reasoning_tokens, cost_micro_usd, latency_us,
                         first_token_us, overhead_us, user_agent, ip);
                 }
-                new += insert.execute(&mut *t).await?.rows_affected();
+                let inserted = insert.execute(&mut *t).await?.rows_affected();
+                if inserted != piece.len() as u64 {
+                    // The transaction is dropped, and with it what it wrote.
+                    return Ok(None);
+                }
+                new += inserted;
             }
+            rollups::add!(t, rollups::of(records.iter().map(|record| &record.log)));
+            let mut counted = Vec::with_capacity(usage.len());
             for (sql, piece) in INSERT_USAGE.pieces(self, &usage) {
-                let mut insert = sqlx::query(sql);
+                let mut insert = sqlx::query_scalar::<_, String>(sql);
                 for row in piece {
                     insert = bind!(insert, row;
                         log_id, instance_id, time_us, provider, model, input_tokens, output_tokens, cached_tokens,
                         tokens_used, cost_micro_usd, request_id, key_id, user_id, project_id);
                 }
-                insert.execute(&mut *t).await?;
+                let written = insert.fetch_all(&mut *t).await?;
+                if written.len() == piece.len() {
+                    counted.extend_from_slice(piece);
+                } else {
+                    counted.extend(piece.iter().filter(|row| written.contains(&row.log_id)));
+                }
             }
+            usage::add!(t, usage::by_day(&counted));
             for (sql, piece) in INSERT_CONTENTS.pieces(self, &contents) {
                 let mut insert = sqlx::query(sql);
                 for row in piece {
@@ -283,7 +360,7 @@ impl Db {
                 insert.execute(&mut *t).await?;
             }
             new
-        }))
+        })))
     }
 
     /// One call.
@@ -302,21 +379,51 @@ impl Db {
 
     /// Calls, newest first.
     pub async fn list_requests(&self, filter: &RequestFilter, page: &Page) -> Result<Vec<RequestLogRow>, StoreError> {
-        let equal = [
-            (" AND org_id = ", &filter.org_id),
-            (" AND instance_id = ", &filter.instance_id),
-            (" AND project_id = ", &filter.project_id),
-            (" AND user_id = ", &filter.user_id),
-            (" AND key_id = ", &filter.key_id),
-            (" AND surface = ", &filter.surface),
-            (" AND provider = ", &filter.provider),
-            (" AND error_class = ", &filter.error_class),
-        ];
+        self.requests_from(filter, None, page).await
+    }
+
+    /// Calls, newest first, in a time that does not depend on how many there are.
+    pub async fn find_requests(&self, filter: &RequestFilter, page: &Page) -> Result<Found<RequestLogRow>, StoreError> {
+        // One more than is shown tells whether there is a next page.
+        let limit = usize::try_from(page.limit).unwrap_or(0);
+        let longer = Page { after: page.after.clone(), limit: page.limit + 1 };
+        let least = if filter.is_indexed() { None } else { self.request_place(filter, page).await? };
+        let mut rows = self.requests_from(filter, least.as_ref(), &longer).await?;
+        let more = rows.len() > limit;
+        rows.truncate(limit);
+        let next = if more { rows.last().map(|last| (last.created_us, last.request_id.clone())) } else { least };
+        Ok(Found { rows, next })
+    }
+
+    /// The last call that a page may look at, if there is one that far back.
+    async fn request_place(&self, filter: &RequestFilter, page: &Page) -> Result<Option<(i64, String)>, StoreError> {
+        Ok(db!(self, |c| {
+            let mut place = QueryBuilder::new(PLACES);
+            if let Some((column, value)) = filter.index() {
+                place.push(" AND ").push(column).push(" = ").push_bind(value);
+            }
+            span!(place, filter, page);
+            place.push(" ORDER BY created_us DESC, request_id DESC LIMIT 1 OFFSET ").push_bind(LOOK_AT);
+            place.build_query_as().fetch_optional(c).await
+        })?)
+    }
+
+    async fn requests_from(
+        &self,
+        filter: &RequestFilter,
+        least: Option<&(i64, String)>,
+        page: &Page,
+    ) -> Result<Vec<RequestLogRow>, StoreError> {
+        let index = filter.index().map(|(column, _)| column);
         Ok(db!(self, |c| {
             let mut list = QueryBuilder::new(LIST);
-            for (sql, value) in equal {
-                if let Some(value) = value {
-                    list.push(sql).push_bind(value);
+            for (column, value) in filter.equal() {
+                let Some(value) = value else { continue };
+                if Some(column) == index {
+                    list.push(" AND ").push(column).push(" = ").push_bind(value);
+                } else {
+                    // No index serves an expression: the one that was chosen does.
+                    list.push(" AND COALESCE(").push(column).push(", '') = ").push_bind(value);
                 }
             }
             match filter.status.as_deref() {
@@ -326,32 +433,22 @@ impl Db {
                 None => {}
             }
             match filter.by_key {
-                Some(true) => _ = list.push(" AND key_id IS NOT NULL"),
-                Some(false) => _ = list.push(" AND key_id IS NULL"),
+                Some(true) => _ = list.push(" AND COALESCE(key_id, '') <> ''"),
+                Some(false) => _ = list.push(" AND COALESCE(key_id, '') = ''"),
                 None => {}
             }
             if let Some(model) = &filter.model {
                 list.push(" AND (model_used = ").push_bind(model);
                 list.push(" OR model_asked = ").push_bind(model).push(")");
             }
-            if let Some(from_us) = filter.from_us {
-                list.push(" AND created_us >= ").push_bind(from_us);
-            }
-            if let Some(until_us) = filter.until_us {
-                list.push(" AND created_us < ").push_bind(until_us);
-            }
-            if let Some((time, id)) = &page.after {
-                list.push(" AND (created_us, request_id) < (").push_bind(time);
+            if let Some((time, id)) = least {
+                list.push(" AND (created_us, request_id) >= (").push_bind(time);
                 list.push(", ").push_bind(id).push(")");
             }
+            span!(list, filter, page);
             list.push(" ORDER BY created_us DESC, request_id DESC LIMIT ").push_bind(page.limit);
             list.build_query_as().fetch_all(c).await
         })?)
-    }
-
-    /// Totals of an instance since a time.
-    pub async fn request_totals(&self, instance_id: &str, from_us: i64) -> Result<RequestTotalRow, StoreError> {
-        Ok(db!(self, |c| sqlx::query_as(TOTALS).bind(instance_id).bind(from_us).fetch_one(c).await)?)
     }
 
     /// Usage from a time to before another, per instance, key and model; of one instance or of all.

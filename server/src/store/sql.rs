@@ -34,3 +34,6 @@ pub const BY_BYTES: Sql = Sql { sqlite: "", postgres: " COLLATE \"C\"" };
 
 /// Behind `json ->> name`: the value is true.
 pub const IS_TRUE: Sql = Sql { sqlite: "= 1", postgres: "= 'true'" };
+
+/// Channel on which replicas on Postgres ask each other for what is left of a limit.
+pub const REPLICA_CHANNEL: &str = "electrons_limits";

@@ -2,6 +2,7 @@
 
 mod catalogue;
 mod database;
+mod operations;
 mod people;
 mod requests;
 mod tenants;

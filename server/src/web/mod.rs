@@ -2,6 +2,7 @@
 
 mod assets;
 mod pages;
+mod platform;
 mod ports;
 mod session;
 

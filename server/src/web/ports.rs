@@ -31,7 +31,7 @@ use crate::{
 };
 
 const DAY_US: i64 = 86_400_000_000;
-const MAX_PAGE: u32 = 200;
+pub(super) const MAX_PAGE: u32 = 200;
 
 /// All ports on one state.
 pub fn ports(state: &AppState) -> Ports {
@@ -41,19 +41,20 @@ pub fn ports(state: &AppState) -> Ports {
         catalog: pages.clone(),
         home: pages.clone(),
         runs: pages.clone(),
-        api_keys: pages,
+        api_keys: pages.clone(),
         things: Arc::new(things::Things { state: state.clone() }),
         credentials: Arc::new(credentials::Credentials { state: state.clone() }),
         models: Arc::new(models::Models { state: state.clone() }),
+        platform: pages,
     }
 }
 
-struct Pages {
-    state: AppState,
+pub(super) struct Pages {
+    pub(super) state: AppState,
 }
 
 impl Pages {
-    fn user(&self, snapshot: &Snapshot, caller: &Caller) -> Result<Arc<User>, AppError> {
+    pub(super) fn user(&self, snapshot: &Snapshot, caller: &Caller) -> Result<Arc<User>, AppError> {
         snapshot.users.get(&caller.user_id).cloned().ok_or(AppError::Unauthorized)
     }
 
@@ -63,7 +64,7 @@ impl Pages {
 }
 
 /// What a person may read of an error; the rest goes to the log.
-fn outward(error: IdentityError, request_id: &str) -> AppError {
+pub(super) fn outward(error: IdentityError, request_id: &str) -> AppError {
     match error {
         IdentityError::WrongPassword => AppError::Invalid {
             field: "password".to_owned(),
@@ -73,7 +74,7 @@ fn outward(error: IdentityError, request_id: &str) -> AppError {
         IdentityError::Invalid { field, message } => AppError::Invalid { field: field.to_owned(), message },
         IdentityError::TooManyTries(wait) => AppError::TooMany { retry_after_s: wait.as_secs().max(1) },
         IdentityError::UnknownInstance(name) => AppError::NotFound { what: format!("The instance \"{name}\"") },
-        error @ (IdentityError::NoAccess(_) | IdentityError::Inactive) => {
+        error @ (IdentityError::NoAccess(_) | IdentityError::Denied(_) | IdentityError::Inactive) => {
             AppError::Forbidden { message: error.to_string() }
         }
         IdentityError::NoKey | IdentityError::BadKey | IdentityError::ExpiredKey | IdentityError::TestKey => {
@@ -214,8 +215,8 @@ impl Pages {
         providers
             .into_iter()
             .map(|provider| {
-                let key = (instance_id.to_owned(), provider.id.to_string());
-                let has_credential = snapshot.credentials.contains_key(&key) || provider.environment_key.is_some();
+                let own = snapshot.credentials.get(instance_id).is_some_and(|own| own.contains_key(&*provider.id));
+                let has_credential = own || provider.environment_key.is_some();
                 let state = if has_credential {
                     ProviderState::Credential
                 } else if !provider.needs_credential() {
@@ -262,10 +263,7 @@ impl ports::Home for Pages {
         let db = &self.state.db;
         let totals = db.request_totals(&caller.instance_id, now_us - DAY_US).await.map_err(&failed)?;
         let recent = db.list_requests(&in_instance(caller), &store::Page::first(8)).await.map_err(&failed)?;
-        let first_of = |by_key: bool| {
-            let filter = RequestFilter { by_key: Some(by_key), ..in_organization(caller) };
-            async move { db.list_requests(&filter, &store::Page::first(1)).await.map(|rows| !rows.is_empty()) }
-        };
+        let (has_api_run, has_console_run) = db.request_origins(&caller.org_id).await.map_err(&failed)?;
         let providers = self.provider_cards(&snapshot, &caller.instance_id);
         let sample_model = SAMPLE_MODELS
             .iter()
@@ -291,8 +289,8 @@ impl ports::Home for Pages {
             checklist: Checklist {
                 has_credential: providers.iter().any(|provider| provider.state == ProviderState::Credential),
                 has_api_key: snapshot.keys.values().any(|key| key.org_id == caller.org_id),
-                has_console_run: first_of(false).await.map_err(&failed)?,
-                has_api_run: first_of(true).await.map_err(&failed)?,
+                has_console_run,
+                has_api_run,
                 dismissed: snapshot.settings.contains_key(&checklist_setting(&caller.org_id)),
             },
             providers,
@@ -328,13 +326,10 @@ impl ports::Runs for Pages {
             user_id: filter.mine.then(|| caller.user_id.clone()),
             ..in_instance(caller)
         };
-        // One more than asked tells whether there is a next page.
-        let page = store::Page { after, limit: i64::from(limit) + 1 };
-        let mut rows = self.state.db.list_requests(&wanted, &page).await.map_err(Self::failed(&caller.request_id))?;
-        let has_more = rows.len() > limit as usize;
-        rows.truncate(limit as usize);
-        let next = rows.last().filter(|_| has_more).map(|last| format!("{}.{}", last.created_us, last.request_id));
-        Ok(Page { items: rows.into_iter().map(summary).collect(), next })
+        let page = store::Page { after, limit: i64::from(limit) };
+        let found = self.state.db.find_requests(&wanted, &page).await.map_err(Self::failed(&caller.request_id))?;
+        let next = found.next.map(|(at, id)| format!("{at}.{id}"));
+        Ok(Page { items: found.rows.into_iter().map(summary).collect(), next })
     }
 
     async fn get(&self, caller: &Caller, request_id: &str) -> Result<RunDetail, AppError> {
@@ -385,10 +380,6 @@ fn in_instance(caller: &Caller) -> RequestFilter {
     RequestFilter { instance_id: Some(caller.instance_id.clone()), ..RequestFilter::default() }
 }
 
-fn in_organization(caller: &Caller) -> RequestFilter {
-    RequestFilter { org_id: Some(caller.org_id.clone()), ..RequestFilter::default() }
-}
-
 /// Own requests, and those of instances one has a level in.
 fn may_see(snapshot: &Snapshot, user: &User, row: &RequestLogRow) -> bool {
     if row.user_id.as_deref() == Some(&user.id) {
@@ -398,7 +389,7 @@ fn may_see(snapshot: &Snapshot, user: &User, row: &RequestLogRow) -> bool {
     instance.is_some_and(|instance| identity::level(user, &instance.id, &instance.org_id).is_some())
 }
 
-fn read_cursor(cursor: &str) -> Option<(i64, String)> {
+pub(super) fn read_cursor(cursor: &str) -> Option<(i64, String)> {
     let (at, id) = cursor.split_once('.')?;
     Some((at.parse().ok()?, id.to_owned()))
 }

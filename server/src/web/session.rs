@@ -8,10 +8,12 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use leptos::prelude::{provide_context, use_context};
+use tracing::Instrument;
 
 use crate::{
     http::{RequestInfo, same_origin},
     state::AppState,
+    telemetry,
 };
 
 /// Cookie that holds the id of the instance a person has chosen.
@@ -19,11 +21,16 @@ const INSTANCE_COOKIE: &str = "instance";
 
 /// Finds the person behind a request of the pages, refuses what another site's page sends, and adds the headers that
 /// every page has.
-pub async fn attach(State(state): State<AppState>, mut request: Request, next: Next) -> Response {
+pub async fn attach(State(state): State<AppState>, request: Request, next: Next) -> Response {
     if !same_origin(request.method(), request.headers()) {
         return (StatusCode::FORBIDDEN, "This request did not come from a page of this server.").into_response();
     }
     let info = RequestInfo::new(&state, &request);
+    let span = telemetry::request_span(&info.request_id);
+    answer(state, info, request, next).instrument(span).await
+}
+
+async fn answer(state: AppState, info: RequestInfo, mut request: Request, next: Next) -> Response {
     let request_id = info.request_id.clone();
     let origin = Origin { ip: info.ip.clone(), user_agent: info.user_agent.clone() };
     let cookies = request.headers().get(header::COOKIE).and_then(|value| value.to_str().ok()).map(str::to_owned);
@@ -64,6 +71,9 @@ async fn find_caller(state: &AppState, cookies: &str, request_id: &str, origin: 
         .ok()??;
     let chosen = cookies.split(';').find_map(|pair| pair.trim().strip_prefix(INSTANCE_COOKIE)?.strip_prefix('='));
     let found = state.identity.in_instance(&user, chosen).or_else(|_| state.identity.in_instance(&user, None)).ok();
+    if let Some(found) = &found {
+        telemetry::caller_is(&found.instance.org_id, &found.instance.id, Some(&user.id));
+    }
     Some(Caller {
         user_id: user.id.clone(),
         org_id: user.org_id.clone(),

@@ -70,6 +70,7 @@ async fn a_stream_without_usage_is_still_counted(database: Database) {
     assert!(stream.is_done());
     assert!(stream.usage().is_none(), "nobody asked for usage: {}", stream.text);
     assert!(stream.chunks().iter().all(|chunk| !chunk["choices"].as_array().unwrap().is_empty()));
+    assert!(stream.chunks().iter().all(|chunk| chunk.get("usage").is_none()), "{}", stream.text);
     let record = app.record(&stream.request_id()).await;
     let call = app.last_call().await;
     assert_eq!(call["body"]["stream_options"], json!({"include_usage": true}), "the upstream is asked all the same");

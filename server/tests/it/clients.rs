@@ -14,6 +14,7 @@ on_both!(
     a_client_that_leaves_between_tries,
     a_slow_client_slows_the_provider,
     a_client_that_never_sends_its_body,
+    a_client_that_never_reads_its_answer,
 );
 
 fn now_ms() -> u64 {
@@ -133,14 +134,19 @@ async fn a_client_that_leaves_between_tries(database: Database) {
     assert_eq!(app.calls().await.len(), 1);
 }
 
-async fn a_slow_client_slows_the_provider(database: Database) {
-    let app = TestApp::start(&database).await;
-    // Far more than all the buffers on the way can hold.
-    const TOKENS: u64 = 60_000;
+/// Far more than all the buffers on the way can hold.
+const TOKENS: u64 = 60_000;
+
+async fn long_answers(app: &TestApp) {
     let mut provider = app.db.provider("openai").await.unwrap().unwrap();
     provider.config["headers"] = json!({"x-sim-tokens": TOKENS.to_string()});
     app.db.update_provider(&provider).await.unwrap();
     app.reload().await;
+}
+
+async fn a_slow_client_slows_the_provider(database: Database) {
+    let app = TestApp::start(&database).await;
+    long_answers(&app).await;
     let mut raw = Raw::chat(&app, &streamed("gpt-4o-mini")).await;
     raw.until("This").await;
     let sent = || async { app.last_call().await["tokens_sent"].as_u64().unwrap() };
@@ -176,4 +182,18 @@ async fn a_client_that_never_sends_its_body(database: Database) {
     // The server is none the worse for it.
     app.chat(&hello("gpt-4o-mini")).await.ok();
     assert_eq!(app.calls().await.len(), 1);
+}
+
+async fn a_client_that_never_reads_its_answer(database: Database) {
+    let app = TestApp::with(&database, |settings| settings.server.write_timeout = ms(300)).await;
+    long_answers(&app).await;
+    let mut raw = Raw::chat(&app, &streamed("gpt-4o-mini")).await;
+    raw.until("This").await;
+    // It stays connected, and is given up all the same; so is the provider's call.
+    let record = app.record_where("the call that nobody reads", |log| log.status == "cancelled").await;
+    assert_eq!(record.outcome(), ("cancelled", 499));
+    assert!((record.log.output_tokens as u64) < TOKENS);
+    let call = app.call_where("the provider's call is cancelled", |call| call["ended_ms"].is_u64()).await;
+    assert_eq!(call["outcome"], "client_gone", "{call}");
+    drop(raw);
 }

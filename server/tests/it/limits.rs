@@ -36,7 +36,6 @@ async fn add_limit(app: &TestApp, id: &str, provider: &str, change: impl FnOnce(
         provider: Some(provider.into()),
         requests_per_minute: Some(1_000_000),
         concurrent_requests: Some(1_000_000),
-        cooldown_seconds: 60,
         warn_percent: 80,
         is_active: true,
         created_us: app.now_us(),
@@ -74,18 +73,19 @@ async fn requests_per_minute_hold_exactly(database: Database) {
     assert_eq!(left, [0, 1, 2, 3, 4, 5, 6]);
     for answer in &passed {
         assert_eq!(answer.header("x-ratelimit-limit-requests"), "7");
-        assert_eq!(answer.header("x-ratelimit-reset-requests"), "60s");
+        assert_eq!(answer.header("x-ratelimit-reset-requests"), "1m0s");
     }
     let refused = &refused[0];
     let error = &refused.body["error"];
     assert_eq!(
         (&error["type"], &error["code"], &error["source"]),
-        (&json!("requests"), &json!("rate_limit_exceeded"), &json!("gateway"))
+        (&json!("requests"), &json!("rate_limit_exceeded"), &json!("caller"))
     );
     assert!(error["message"].as_str().unwrap().contains("7 requests per minute"), "{error}");
     assert_eq!((refused.header("retry-after"), refused.header("retry-after-ms")), ("60", "60000"));
     let record = app.record(&refused.request_id()).await;
-    assert_eq!((record.outcome(), record.error()), (("failed", 429), ("gateway", "rate_limit")));
+    assert_eq!((record.outcome(), record.error()), (("failed", 429), ("caller", "rate_limit")));
+    assert_eq!(record.log.limit_id.as_deref(), Some("only"));
     assert!(record.tries().is_empty());
     assert_eq!(app.calls().await.len(), 7, "the provider was asked as often as the limit allows");
     // Streams and the other surface count, too.
@@ -93,7 +93,9 @@ async fn requests_per_minute_hold_exactly(database: Database) {
     assert_eq!(stream.status, 429);
     let text = app.ask("/text/generate", &json!({"prompt": "Hi", "model": "gpt-4o-mini"})).await.failed(429);
     assert_eq!(text.body["error_code"], "RATE_LIMIT_EXCEEDED");
-    assert_eq!(text.body["details"], json!({"retry_after": 60, "reset": 1_800_000_060}));
+    let told = json!({"retry_after": 60, "reset": 1_800_000_060, "limit_id": "only", "limit": "requests_per_minute",
+        "value": 7});
+    assert_eq!(text.body["details"], told);
     // Another provider is another matter.
     app.chat(&hello("mistral-small-latest")).await.ok();
 }

@@ -6,6 +6,7 @@ mod list;
 mod models;
 mod problem;
 mod secrets;
+mod transfer;
 
 use app::types::config::{THINGS, Thing};
 use axum::{
@@ -38,7 +39,7 @@ pub fn table() -> Table {
     for thing in THINGS {
         table = routes(table, thing);
     }
-    models::routes(secrets::routes(table.get("/user/email/{email}", user_by_email)))
+    transfer::routes(models::routes(secrets::routes(table.get("/user/email/{email}", user_by_email))))
 }
 
 type Id = Result<Path<String>, PathRejection>;

@@ -52,6 +52,7 @@ pub async fn chat(
             let headers = response.headers_mut();
             headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
             facts::add_headers(headers, &facts, true);
+            facts::add_openai_limits(headers, &facts.standing);
             Ok(response)
         }
         Reply::Stream(stream) => {
@@ -64,7 +65,10 @@ pub async fn chat(
                 usage: None,
                 passed_usage: false,
             };
-            Ok(sse::respond(stream, frames, state.settings.gateway.keep_alive).await?)
+            let standing = stream.facts().standing;
+            let mut response = sse::respond(stream, frames, state.settings.gateway.keep_alive).await?;
+            facts::add_openai_limits(response.headers_mut(), &standing);
+            Ok(response)
         }
     }
 }
@@ -96,7 +100,10 @@ impl sse::Frames for OpenAiFrames {
                     continue;
                 }
                 self.passed_usage |= chunk.usage_only;
-                sse::data(raw, out);
+                match without_usage(raw).filter(|_| !self.include_usage) {
+                    Some((before, after)) => sse::data_parts(&[before, after], out),
+                    None => sse::data(raw, out),
+                }
                 continue;
             }
             let writer = self.writer.get_or_insert_with(|| {
@@ -120,5 +127,28 @@ impl sse::Frames for OpenAiFrames {
     fn error(&mut self, error: &GatewayError, out: &mut BytesMut) {
         let body = serde_json::json!({ "error": Problem::Gateway(error.clone()).openai_error() });
         sse::data(body.to_string().as_bytes(), out);
+    }
+}
+
+/// The two sides of a chunk's empty `usage`, which the upstream sends because we asked for usage. Inside a text its
+/// quotes would be escaped.
+fn without_usage(chunk: &[u8]) -> Option<(&[u8], &[u8])> {
+    [&b",\"usage\":null"[..], b", \"usage\": null"].into_iter().find_map(|usage| {
+        let at = memchr::memmem::rfind(chunk, usage)?;
+        Some((&chunk[..at], &chunk[at + usage.len()..]))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_empty_usage_is_cut_out_of_a_chunk_and_not_out_of_a_text() {
+        let cut = |chunk: &'static str| without_usage(chunk.as_bytes()).map(|(a, b)| [a, b].concat());
+        assert_eq!(cut(r#"{"id":"1","usage":null,"choices":[]}"#).unwrap(), br#"{"id":"1","choices":[]}"#);
+        assert_eq!(cut(r#"{"id": "1", "usage": null}"#).unwrap(), br#"{"id": "1"}"#);
+        assert_eq!(cut(r#"{"content":"a,\"usage\":null"}"#), None);
+        assert_eq!(cut(r#"{"usage":{"total_tokens":1}}"#), None);
     }
 }

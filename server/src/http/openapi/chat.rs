@@ -19,7 +19,7 @@ const MODEL: &str = "gpt-4o-mini";
 
 pub fn operations() -> Vec<Operation> {
     let answer = Answer::new(200, "The answer; with `stream: true`, a stream of it.")
-        .headers(shared::WHOLE)
+        .headers(&[shared::WHOLE, shared::OPENAI_LIMITS].concat())
         .json(named("ChatCompletion"), &[("answer", answer())])
         .events(
             any_of([named("ChatCompletionChunk"), named("OpenAiError")]),

@@ -1,7 +1,7 @@
 //! The error codes of each surface. Status, code and source are what `problem` makes of each case, so they cannot differ
 //! from what is sent; only the meaning is written here.
 
-use std::{collections::BTreeMap, sync::LazyLock, time::Duration};
+use std::{collections::BTreeMap, sync::LazyLock};
 
 use serde_json::{Value, json};
 
@@ -12,13 +12,30 @@ use super::{
 use crate::{
     http::problem::Problem,
     providers::{ErrorClass, ProviderError, input::InputError},
-    services::{gateway::GatewayError, identity::IdentityError},
+    services::{
+        gateway::GatewayError,
+        identity::IdentityError,
+        limits::{LimitError, Pool, Refusal, Standing},
+    },
     store::StoreError,
 };
 
 struct Case {
     problem: Problem,
     meaning: &'static str,
+}
+
+fn refused(pool: Pool, cap: i64, wait_s: i64, message: &str) -> GatewayError {
+    let refusal = Refusal {
+        limit_id: "lim_1".into(),
+        pool,
+        cap,
+        wait_s,
+        is_passing: false,
+        message: message.to_owned(),
+        standing: Standing::default(),
+    };
+    LimitError::Refused(refusal.into()).into()
 }
 
 /// Everything that a caller of the API can be told.
@@ -99,11 +116,33 @@ static CASES: LazyLock<Vec<Case>> = LazyLock::new(|| {
             "The body is larger than `server.body_limit_bytes` of the settings.",
         ),
         gateway(
-            GatewayError::RateLimited {
-                message: "the limit of 60 requests per minute for openai is used up; try again in 12 s".to_owned(),
-                retry_after: Duration::from_secs(12),
-            },
-            "A limit of this server: requests or tokens per minute, or calls at a time.",
+            refused(
+                Pool::Requests,
+                60,
+                12,
+                "the limit of 60 requests per minute for openai is used up; try again in 12 s",
+            ),
+            "A limit of this server: requests or tokens per minute, requests per second, or calls at a time.",
+        ),
+        gateway(
+            refused(
+                Pool::DayTokens,
+                1_000_000,
+                3_600,
+                "the limit of 1000000 tokens per day for this API key is used up; it begins anew at \
+                 2026-01-02T00:00:00.000000Z",
+            ),
+            "The tokens of the day are used up. Trying again does not help before midnight UTC.",
+        ),
+        gateway(
+            refused(
+                Pool::MonthMoney,
+                50_000_000,
+                86_400,
+                "the limit of 50.00 USD per month for this project is used up; it begins anew at \
+                 2026-02-01T00:00:00.000000Z",
+            ),
+            "A budget of this server is spent. Trying again does not help before the next day or month (UTC) begins.",
         ),
         provider(
             ErrorClass::RateLimit,
@@ -228,11 +267,15 @@ fn answers(statuses: &[u16], schema: &str, write: impl Fn(&Case) -> (u16, String
         let known: Vec<(&str, Value)> =
             examples.get(status).into_iter().flatten().map(|(name, body)| (name.as_str(), body.clone())).collect();
         let mut headers = shared::ALWAYS.to_vec();
-        if *status >= 429 {
+        if *status >= 429 || *status == 402 {
             headers.extend(["retry-after", "retry-after-ms"]);
         }
         match (schema, status) {
-            ("OpenAiError", 429) => headers.push("x-should-retry"),
+            ("OpenAiError", 429) => {
+                headers.push("x-should-retry");
+                headers.extend(shared::OPENAI_LIMITS);
+            }
+            ("ServiceError", 402 | 429) => headers.extend(shared::SERVICE_LIMITS),
             ("ServiceError", 401) => headers.push("www-authenticate"),
             _ => {}
         }
@@ -245,6 +288,7 @@ fn meaning(status: u16) -> &'static str {
     match status {
         400 => "The request has to change.",
         401 => "No key, or not a good one.",
+        402 => "A budget is spent.",
         403 => "Not allowed with this key.",
         404 => "There is no such thing.",
         409 | 422 => "The provider refused the request with this status.",
@@ -266,6 +310,7 @@ pub fn schemas() -> Vec<(&'static str, Schema)> {
             words(&[
                 "invalid_request_error",
                 "requests",
+                "tokens",
                 "insufficient_quota",
                 "service_unavailable_error",
                 "server_error",
@@ -284,6 +329,9 @@ pub fn schemas() -> Vec<(&'static str, Schema)> {
     let details = object()
         .may("retry_after", integer().about("Seconds to wait."))
         .may("reset", integer().about("When the limit has room again, in Unix seconds."))
+        .may("limit_id", string().about("The limit that is in the way."))
+        .may("limit", string().about("Which of its numbers, such as `requests_per_minute`."))
+        .may("value", integer().about("That number."))
         .may("did_you_mean", list(string()).about("Near names."))
         .may("field", string().about("Path of the field that is wrong."))
         .may("provider", string().about("The provider that failed."))

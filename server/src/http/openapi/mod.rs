@@ -9,6 +9,7 @@ mod chat;
 mod config;
 mod errors;
 mod fields;
+mod logs;
 mod models;
 mod ops;
 mod page;
@@ -36,6 +37,8 @@ use crate::state::AppState;
 const OPENAI: &str = "OpenAI-compatible";
 /// Tag of the text service.
 const TEXT: &str = "Text service";
+/// Tag of what administrators ask.
+const PLATFORM: &str = "Platform";
 /// Tag of the configuration service.
 const CONFIG: &str = "Configuration";
 /// Tag of health and reference.
@@ -66,7 +69,15 @@ pub async fn docs(State(state): State<AppState>, headers: HeaderMap) -> Response
 }
 
 fn described() -> Vec<Operation> {
-    [chat::operations(), models::operations(), text::operations(), config::operations(), ops::operations()].concat()
+    [
+        chat::operations(),
+        models::operations(),
+        text::operations(),
+        config::operations(),
+        logs::operations(),
+        ops::operations(),
+    ]
+    .concat()
 }
 
 fn owned(schemas: Vec<(&'static str, Schema)>) -> Vec<(String, Schema)> {
@@ -79,6 +90,7 @@ fn schemas() -> Vec<(String, Schema)> {
         owned(models::schemas()),
         owned(text::schemas()),
         config::schemas(),
+        owned(logs::schemas()),
         owned(ops::schemas()),
         owned(errors::schemas()),
     ]
@@ -112,6 +124,7 @@ fn document() -> Value {
             { "name": OPENAI, "description": shared::OPENAI, "x-error-codes": errors::openai_table() },
             { "name": TEXT, "description": shared::TEXT, "x-error-codes": errors::service_table() },
             { "name": CONFIG, "description": config::DESCRIPTION },
+            { "name": PLATFORM, "description": shared::PLATFORM },
             { "name": OPERATIONS, "description": shared::OPERATIONS },
         ],
         "paths": paths,

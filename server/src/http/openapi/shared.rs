@@ -29,6 +29,10 @@ pub const TEXT: &str = "\
 One prompt in, one text out, with the defaults and the prompt template of the model. Fields that are not named here are \
 ignored. Errors have the shape `{error, error_code, request_id, details?}`; unknown paths and wrong methods are both 404.";
 
+pub const PLATFORM: &str = "\
+The state of the platform itself, for those who administer it: a superadmin sees everything, the admin of an organization \
+what belongs to its instances. A key needs the scope `admin`, if it has scopes. Errors have the shape of the text service.";
+
 pub const OPERATIONS: &str = "\
 For load balancers, service managers and people. Nothing here needs a key.";
 
@@ -83,7 +87,22 @@ pub fn parameters() -> Value {
         "instanceOfKey": path("instance", "The id of the instance."),
         "provider": path("provider", "The id of the provider, or another name of it, in any case."),
         "credentialType": path("credential_type", "`cloudflare_api_token`, `cloudflare_account_id` or `github_token`."),
+        "dryRun": query("dry_run", boolean(), "`true` only tells what would change."),
         "version": path("version", "Its number."),
+        "logLevel": query("level", string().example("WARN,ERROR"), "Levels, separated by commas: `DEBUG`, `INFO`, `WARN`, `ERROR`."),
+        "logComponent": query("component", string().example("gateway"), "The part of the product that speaks."),
+        "logInstance": query("instance_id", string(), "Lines of this instance (id or name). Needs the level `admin` in it."),
+        "logRequest": query("request_id", string(), "Lines of this request."),
+        "logText": query("q", string(), "Part of the message, whatever its case."),
+        "start": query("start", string().example("2026-01-31T12:00:00Z"), "From this time on; a day means its beginning in UTC."),
+        "end": query("end", string().example("2026-02-01"), "Before this time."),
+        "logLimit": query("limit", integer().least(1).with("maximum", 1_000).with("default", 50), "Most items of one page."),
+        "logAfter": query("after", string(), "The `next` of the page before."),
+        "olderThanDays": {
+            "name": "older_than_days", "in": "query", "required": true,
+            "description": "Age in days, at least 1.", "schema": Value::from(integer().least(1)),
+        },
+        "lastEventId": header("Last-Event-ID", string(), "The last line that was seen: the view goes on after it. Browsers send it by themselves when they come back."),
         "thing": {
             "name": "id", "in": "path", "required": true,
             "description": "The id. A model answers to its `config_id` and to its `model_id`.",
@@ -133,10 +152,20 @@ pub fn headers() -> Value {
         "x-de-cost-usd": header(string().with("pattern", r"^-?\d+\.\d{6}$"), "What the call cost, in US dollars. Absent from streams, whose cost is known only at their end; the record has it."),
         "x-ratelimit-limit-requests": header(integer().least(0), "Requests per minute of the tightest limit that applies. Absent where none does."),
         "x-ratelimit-remaining-requests": header(integer().least(0), "What is left of it."),
-        "x-ratelimit-reset-requests": header(string().example("60s"), "When it is whole again."),
+        "x-ratelimit-reset-requests": header(string().example("1m0s"), "When it is whole again."),
+        "x-ratelimit-limit-tokens": header(integer().least(0), "Tokens per minute of the tightest limit that applies. Absent where none does."),
+        "x-ratelimit-remaining-tokens": header(integer().least(0), "What is left of it. In a stream: what was left when the call began, with its longest answer reserved."),
+        "x-ratelimit-reset-tokens": header(string().example("1m0s"), "When it is whole again."),
+        "x-ratelimit-remaining": header(integer().least(0), "Requests that were left of the tightest limit per minute when this one came. Absent where none applies."),
+        "x-ratelimit-reset": header(integer(), "When the oldest request leaves its window, in Unix seconds."),
+        "x-de-budget-warning": header(
+            string().example("day; spent=8.120000; budget=10.000000; limit=lim_1"),
+            "A budget is spent beyond the share at which its owner wants to know. Absent otherwise.",
+        ),
+        "link": header(string().example("</config/logs?after=1767225600000000.0199>; rel=\"next\""), "Address of the next page. Absent at the end."),
         "retry-after": seconds("Seconds to wait before the next try. Sent when that is known."),
         "retry-after-ms": header(integer().least(0), "The same in milliseconds."),
-        "x-should-retry": header(words(&["false"]), "`false` when the provider's account is empty: the official SDKs then do not try again."),
+        "x-should-retry": header(words(&["false"]), "`false` when trying again cannot help, because the provider's account is empty or a quota of this server is used up: the official SDKs then do not try again."),
         "www-authenticate": header(words(&["Bearer"]), "How to authenticate."),
     })
 }
@@ -154,9 +183,7 @@ pub const WHOLE: &[&str] = &[
     "x-de-overhead-ms",
     "x-de-dropped",
     "x-de-cost-usd",
-    "x-ratelimit-limit-requests",
-    "x-ratelimit-remaining-requests",
-    "x-ratelimit-reset-requests",
+    "x-de-budget-warning",
 ];
 
 /// Headers of a stream.
@@ -168,7 +195,18 @@ pub const STREAM: &[&str] = &[
     "x-de-simulated",
     "x-de-overhead-ms",
     "x-de-dropped",
+    "x-de-budget-warning",
+];
+
+/// What is left, by OpenAI's names.
+pub const OPENAI_LIMITS: &[&str] = &[
     "x-ratelimit-limit-requests",
     "x-ratelimit-remaining-requests",
     "x-ratelimit-reset-requests",
+    "x-ratelimit-limit-tokens",
+    "x-ratelimit-remaining-tokens",
+    "x-ratelimit-reset-tokens",
 ];
+
+/// What is left, by the services' names.
+pub const SERVICE_LIMITS: &[&str] = &["x-ratelimit-remaining", "x-ratelimit-reset"];

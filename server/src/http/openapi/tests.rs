@@ -3,7 +3,13 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 
 use super::*;
-use crate::{http::facts, services::gateway::Facts};
+use crate::{
+    http::facts,
+    services::{
+        gateway::Facts,
+        limits::{Period, Room, Standing, Warning},
+    },
+};
 
 fn operations(document: &Value) -> impl Iterator<Item = (String, String, &Value)> {
     document["paths"].as_object().unwrap().iter().flat_map(|(path, methods)| {
@@ -78,6 +84,7 @@ fn errors_of_every_status_have_an_example() {
 
 #[test]
 fn the_headers_of_an_answer_are_those_that_are_sent() {
+    let room = Room { limit: 3, left: 2, next_s: 1 };
     let facts = Facts {
         model: "m".into(),
         provider: "p".into(),
@@ -87,11 +94,26 @@ fn the_headers_of_an_answer_are_those_that_are_sent() {
         cost_micro_usd: 7,
         usage: Default::default(),
         dropped: vec!["seed"],
-        headroom: Some((3, 2, 1)),
+        standing: Box::new(Standing {
+            requests: Some(room),
+            tokens: Some(room),
+            warning: Some(Warning {
+                limit_id: "l".into(),
+                period: Period::Day,
+                spent_micro_usd: 1,
+                budget_micro_usd: 1,
+            }),
+        }),
     };
     for (names, is_complete) in [(shared::WHOLE, true), (shared::STREAM, false)] {
         let mut headers = HeaderMap::new();
         facts::add_headers(&mut headers, &facts, is_complete);
+        let added = headers.len();
+        facts::add_openai_limits(&mut headers, &facts.standing);
+        assert_eq!(headers.len() - added, shared::OPENAI_LIMITS.len());
+        assert!(shared::OPENAI_LIMITS.iter().all(|name| headers.remove(*name).is_some()));
+        facts::add_service_limits(&mut headers, &facts.standing, 0, 1);
+        assert!(shared::SERVICE_LIMITS.iter().all(|name| headers.remove(*name).is_some()));
         let sent: BTreeSet<_> = headers.keys().map(|name| name.as_str()).chain(["x-request-id"]).collect();
         assert_eq!(names.iter().copied().collect::<BTreeSet<_>>(), sent);
     }
@@ -114,22 +136,24 @@ fn the_document_is_as_it_was() {
 fn the_page_shows_all_of_it() {
     let page = page::page(&DOCUMENT, "https://ai.example.org", page::theme("a=b; theme=dark"));
     assert!(page.contains("<html lang=\"en\" data-theme=\"dark\">"), "the theme of the cookie");
+    let values = |before: &str| page.split(before).skip(1).filter_map(|rest| rest.split('"').next());
+    let ids: BTreeSet<String> = values("id=\"").map(str::to_owned).collect();
+    let links: BTreeSet<String> = values("href=\"#").map(str::to_owned).collect();
     for (method, path, operation) in operations(&DOCUMENT) {
         let id = operation["operationId"].as_str().unwrap();
-        assert!(page.contains(&format!("id=\"{id}\"")) && page.contains(&format!("href=\"#{id}\"")), "{method} {path}");
+        assert!(ids.contains(id) && links.contains(id), "{method} {path}");
         for status in operation["responses"].as_object().unwrap().keys() {
-            assert!(page.contains(&format!("id=\"{id}-{status}\"")), "{method} {path} {status}");
+            assert!(ids.contains(&format!("{id}-{status}")), "{method} {path} {status}");
         }
     }
     for name in DOCUMENT["components"]["schemas"].as_object().unwrap().keys() {
-        assert!(page.contains(&format!("id=\"schema-{name}\"")), "{name}");
+        assert!(ids.contains(&format!("schema-{name}")), "{name}");
     }
     assert!(page.contains("curl https://ai.example.org/v1/chat/completions"));
     // Nothing from elsewhere, and every link within the page leads somewhere.
     assert!(!page.contains("src=\"http") && !page.contains("@import") && !page.contains("url("));
-    for link in page.split("href=\"#").skip(1) {
-        let target = link.split('"').next().unwrap();
-        assert!(page.contains(&format!("id=\"{target}\"")), "#{target} leads nowhere");
+    for target in &links {
+        assert!(ids.contains(target), "#{target} leads nowhere");
     }
 }
 

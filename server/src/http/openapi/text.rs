@@ -8,7 +8,7 @@ use super::{
     errors, shared,
 };
 
-const STATUSES: &[u16] = &[400, 401, 403, 404, 413, 429, 500, 503, 504];
+const STATUSES: &[u16] = &[400, 401, 402, 403, 404, 413, 429, 500, 503, 504];
 const PARAMETERS: &[&str] = &["instance", "callerRequestId", "timeout"];
 
 pub fn operations() -> Vec<Operation> {
@@ -17,7 +17,7 @@ pub fn operations() -> Vec<Operation> {
             .about("Generate a text", "Answers when the whole text is there.")
             .parameters(PARAMETERS)
             .takes(named("TextRequest"), &[("prompt", prompt()), ("with options", with_options())])
-            .answers([Answer::new(200, "The text.").headers(shared::WHOLE).json(
+            .answers([Answer::new(200, "The text.").headers(&[shared::WHOLE, shared::SERVICE_LIMITS].concat()).json(
                 named("TextAnswer"),
                 &[(
                     "text",
@@ -44,15 +44,17 @@ pub fn operations() -> Vec<Operation> {
             )
             .parameters(PARAMETERS)
             .takes(named("TextRequest"), &[("prompt", prompt())])
-            .answers([Answer::new(200, "The text in pieces.").headers(shared::STREAM).events(
-                any_of([named("TextStreamEvent"), named("TextStreamError")]),
-                "Server-sent events. Lines that begin with a colon keep a silent connection alive.",
-                &format!(
-                    "data: {{\"text\":\"Hello\",\"done\":false,\"request_id\":\"{id}\"}}\n\n\
+            .answers([Answer::new(200, "The text in pieces.")
+                .headers(&[shared::STREAM, shared::SERVICE_LIMITS].concat())
+                .events(
+                    any_of([named("TextStreamEvent"), named("TextStreamError")]),
+                    "Server-sent events. Lines that begin with a colon keep a silent connection alive.",
+                    &format!(
+                        "data: {{\"text\":\"Hello\",\"done\":false,\"request_id\":\"{id}\"}}\n\n\
                      data: {{\"text\":\"\",\"done\":true,\"request_id\":\"{id}\"}}\n\n",
-                    id = errors::REQUEST_ID
-                ),
-            )])
+                        id = errors::REQUEST_ID
+                    ),
+                )])
             .answers(errors::service(STATUSES, crate::http::text::stream_code)),
     ]
 }

@@ -9,12 +9,18 @@ use app::types::Role;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use super::snapshot::{ApiKey, Instance, Level, Model, Organization, Provider, RateLimit, Route, Snapshot, User};
+use super::snapshot::{ApiKey, Instance, Level, Model, Organization, Provider, Route, Snapshot, User};
 use crate::{
     providers::{self, Auth, Secret},
-    services::vault::{self, Vault},
+    services::{
+        limits::{self, Limit},
+        vault::{self, Vault},
+    },
     settings::ProviderOverride,
-    store::{Configuration, limits::LimitRow, models::ModelRow, providers::ProviderRow, rules::RoutingRuleRow},
+    store::{
+        Configuration, limits::LimitRow, models::ModelRow, providers::ProviderRow, rules::RoutingRuleRow,
+        usage::UsageScope,
+    },
 };
 
 /// What the process adds to the rows.
@@ -42,17 +48,53 @@ pub fn snapshot(rows: Configuration, environment: &Environment) -> Snapshot {
             access.entry(row.user_id).or_default().insert(row.instance_id, level);
         }
     }
-    let mut credentials = HashMap::new();
+    let mut credentials: HashMap<String, HashMap<String, Secret>> = HashMap::new();
     for row in rows.credentials {
         match environment.vault.open(&vault::provider_key(&row.instance_id, &row.provider_id), row.sealed.reveal()) {
             Ok(secret) => {
-                credentials.insert((row.instance_id, row.provider_id), secret);
+                credentials.entry(row.instance_id).or_default().insert(row.provider_id, secret);
             }
             Err(error) => {
                 tracing::error!(%error, instance = row.instance_id, provider = row.provider_id, "credential left out");
             }
         }
     }
+    let aliases: HashMap<String, String> = rows.aliases.into_iter().map(|row| (row.alias, row.model_id)).collect();
+    let instances: HashMap<String, Arc<Instance>> = rows
+        .instances
+        .into_iter()
+        .map(|row| {
+            let instance = Instance {
+                id: row.instance_id.clone(),
+                org_id: row.org_id,
+                name: row.name,
+                store_contents: row.store_contents,
+                content_retention_days: row.content_retention_days,
+                created_us: row.created_us,
+                config: row.config,
+            };
+            (row.instance_id, Arc::new(instance))
+        })
+        .collect();
+    let models: HashMap<String, Arc<Model>> = rows
+        .models
+        .into_iter()
+        .filter_map(|row| {
+            let known = providers.get(&row.provider_id);
+            let Some(provider) = known.or_else(|| providers.get(provider_aliases.get(&row.provider_id)?)) else {
+                tracing::error!(model = row.model_id, provider = row.provider_id, "model left out: no such provider");
+                return None;
+            };
+            Some((row.model_id.clone(), Arc::new(model(row, provider.clone()))))
+        })
+        .collect();
+    let rows_of_limits = rows.limits.into_iter().filter(|row| row.is_active);
+    let limits = limits::Index::new(
+        rows_of_limits
+            .map(|row| limit(row, &provider_aliases, &aliases))
+            .chain(models.values().map(|model| own_limit(model)))
+            .chain(instances.values().flat_map(|instance| limits_of_instance(instance, &provider_aliases))),
+    );
     Snapshot {
         version: rows.version,
         default_instance: environment.default_instance.clone(),
@@ -61,22 +103,7 @@ pub fn snapshot(rows: Configuration, environment: &Environment) -> Snapshot {
             .into_iter()
             .map(|row| (row.org_id.clone(), Arc::new(Organization { id: row.org_id, name: row.name })))
             .collect(),
-        instances: rows
-            .instances
-            .into_iter()
-            .map(|row| {
-                let instance = Instance {
-                    id: row.instance_id.clone(),
-                    org_id: row.org_id,
-                    name: row.name,
-                    store_contents: row.store_contents,
-                    content_retention_days: row.content_retention_days,
-                    created_us: row.created_us,
-                    config: row.config,
-                };
-                (row.instance_id, Arc::new(instance))
-            })
-            .collect(),
+        instances,
         projects: rows.projects.into_iter().map(|row| (row.project_id, row.instance_id)).collect(),
         users: rows
             .users
@@ -114,29 +141,9 @@ pub fn snapshot(rows: Configuration, environment: &Environment) -> Snapshot {
                 Some((hash, Arc::new(key)))
             })
             .collect(),
-        models: rows
-            .models
-            .into_iter()
-            .filter_map(|row| {
-                let known = providers.get(&row.provider_id);
-                let Some(provider) = known.or_else(|| providers.get(provider_aliases.get(&row.provider_id)?)) else {
-                    tracing::error!(
-                        model = row.model_id,
-                        provider = row.provider_id,
-                        "model left out: no such provider"
-                    );
-                    return None;
-                };
-                Some((row.model_id.clone(), Arc::new(model(row, provider.clone()))))
-            })
-            .collect(),
-        aliases: rows.aliases.into_iter().map(|row| (row.alias, row.model_id)).collect(),
-        limits: rows
-            .limits
-            .into_iter()
-            .filter(|row| row.is_active)
-            .filter_map(|row| rate_limit(row, &provider_aliases))
-            .collect(),
+        models,
+        aliases,
+        limits,
         routes: rows.routing_rules.into_iter().filter(|row| row.is_active).map(route).collect(),
         settings: rows.settings.into_iter().map(|row| (row.key, row.value)).collect(),
         provider_aliases,
@@ -221,15 +228,33 @@ fn model(row: ModelRow, provider: Arc<Provider>) -> Model {
     }
 }
 
-fn rate_limit(row: LimitRow, aliases: &HashMap<String, String>) -> Option<RateLimit> {
-    let provider = row.provider?;
-    Some(RateLimit {
-        provider: aliases.get(&provider).cloned().unwrap_or(provider),
-        model: row.model,
-        requests_per_minute: row.requests_per_minute.map(i64::unsigned_abs),
-        tokens_per_minute: row.tokens_per_minute.map(i64::unsigned_abs),
-        concurrent_requests: row.concurrent_requests.map(i64::unsigned_abs),
-    })
+/// Other names of the provider and the model count as the thing itself.
+fn limit(mut row: LimitRow, providers: &HashMap<String, String>, models: &HashMap<String, String>) -> Limit {
+    row.provider = row.provider.map(|name| providers.get(&name).cloned().unwrap_or(name));
+    row.model = row.model.map(|name| models.get(&name).cloned().unwrap_or(name));
+    Limit::from_row(row)
+}
+
+/// The limit in a model's own configuration; it counts for each instance by itself.
+fn own_limit(model: &Model) -> Limit {
+    let scope = UsageScope { model: Some(model.id.clone()), ..UsageScope::default() };
+    Limit::of_rates(format!("model:{}", model.id), scope, model.requests_per_minute, model.tokens_per_minute)
+}
+
+/// The limits in an instance's configuration: `{"rate_limits": {provider: {"rpm", "tpm"}}}`.
+fn limits_of_instance(instance: &Instance, aliases: &HashMap<String, String>) -> Vec<Limit> {
+    let rates = instance.config["rate_limits"].as_object();
+    let limit = |(name, rates): (&String, &Value)| {
+        let provider = aliases.get(name).unwrap_or(name);
+        let scope = UsageScope {
+            instance_id: Some(instance.id.clone()),
+            provider: Some(provider.clone()),
+            ..UsageScope::default()
+        };
+        let id = format!("instance:{}:{name}", instance.id);
+        Limit::of_rates(id, scope, rates["rpm"].as_u64(), rates["tpm"].as_u64())
+    };
+    rates.into_iter().flatten().map(limit).collect()
 }
 
 fn route(row: RoutingRuleRow) -> Route {

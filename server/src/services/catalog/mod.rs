@@ -11,9 +11,7 @@ use std::{sync::Arc, time::Duration};
 use arc_swap::ArcSwap;
 
 pub use build::Environment;
-pub use snapshot::{
-    ApiKey, Instance, Level, Model, Organization, PromptTemplate, Provider, RateLimit, Route, Snapshot, User,
-};
+pub use snapshot::{ApiKey, Instance, Level, Model, Organization, PromptTemplate, Provider, Route, Snapshot, User};
 
 use crate::{
     shutdown::Tasks,
@@ -42,6 +40,11 @@ impl Catalog {
             current: ArcSwap::from_pointee(first),
             reading: tokio::sync::Mutex::default(),
         }))
+    }
+
+    /// A variable of the process environment.
+    pub fn variable(&self, name: &str) -> Option<String> {
+        self.environment.variables.get(name).cloned()
     }
 
     /// The configuration as it is now. Take it once per call, so that a call sees one state.

@@ -9,7 +9,10 @@ use std::{
 use serde_json::Value;
 
 use super::pricing::Pricing;
-use crate::providers::{Auth, ChatCodec, Secret};
+use crate::{
+    providers::{Auth, ChatCodec, Secret},
+    services::limits,
+};
 
 /// A state of the configuration.
 #[derive(Default)]
@@ -27,11 +30,11 @@ pub struct Snapshot {
     pub providers: HashMap<String, Arc<Provider>>,
     /// Other names of providers (`gemini` for `google`).
     pub provider_aliases: HashMap<String, String>,
-    /// By (instance, provider).
-    pub credentials: HashMap<(String, String), Secret>,
+    /// By instance, then provider.
+    pub credentials: HashMap<String, HashMap<String, Secret>>,
     pub models: HashMap<String, Arc<Model>>,
     pub aliases: HashMap<String, String>,
-    pub limits: Vec<RateLimit>,
+    pub limits: limits::Index,
     pub routes: Vec<Route>,
     /// Free settings by key.
     pub settings: HashMap<String, Value>,
@@ -170,16 +173,6 @@ pub struct PromptTemplate {
     pub default_temperature: Option<f64>,
     pub default_max_tokens: Option<u32>,
     pub stop_sequences: Vec<String>,
-}
-
-/// A limit of a provider, or of one of its models; it holds for each instance by itself.
-#[derive(Debug, Clone)]
-pub struct RateLimit {
-    pub provider: String,
-    pub model: Option<String>,
-    pub requests_per_minute: Option<u64>,
-    pub tokens_per_minute: Option<u64>,
-    pub concurrent_requests: Option<u64>,
 }
 
 /// Where a type of task goes.

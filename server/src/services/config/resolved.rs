@@ -22,10 +22,11 @@ impl Configuration {
         models.sort_unstable();
         let mut providers: Vec<_> = snapshot.providers.values().filter(|provider| provider.is_active).collect();
         providers.sort_by_key(|provider| (provider.sort, provider.id.clone()));
+        let own = snapshot.credentials.get(instance_id);
         let credentials: Vec<Value> = providers
             .into_iter()
             .filter_map(|provider| {
-                let stored = snapshot.credentials.contains_key(&(instance_id.to_owned(), provider.id.to_string()));
+                let stored = own.is_some_and(|own| own.contains_key(&*provider.id));
                 let source = match (stored, provider.environment_key.is_some()) {
                     (true, _) => "instance",
                     (false, true) => "environment",

@@ -7,6 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use futures::FutureExt;
 use parking_lot::Mutex;
 use tokio::time::Instant as Deadline;
 
@@ -74,6 +75,16 @@ impl AttemptLog {
 
     pub fn count(&self) -> usize {
         self.records.lock().len()
+    }
+
+    /// Whether any try came as far as a provider.
+    pub fn reached(&self) -> bool {
+        let stayed = |try_: &AttemptRecord| match try_.outcome {
+            "connect" => true,
+            "unsupported" | "invalid" => try_.status.is_none(),
+            _ => false,
+        };
+        self.records.lock().iter().any(|record| !stayed(record))
     }
 
     /// Time spent with providers, and waiting between tries. A stream's try lasts until its answer begins.
@@ -177,7 +188,9 @@ impl Gateway {
                 Ok(answer) => return Ok(answer),
                 Err(error) => error,
             };
-            match self.wait_before_retry(plan, &error, tried) {
+            let wait = self.wait_before_retry(plan, &error, tried);
+            tell(plan, &error, tried, wait.is_some());
+            match wait {
                 Some(wait) if Deadline::now() + wait < deadline => tokio::time::sleep(wait).await,
                 _ => {
                     return Err(GatewayError::Provider {
@@ -293,7 +306,45 @@ impl Gateway {
     }
 }
 
+/// A failed try, for the log: what the caller has to change is no reason to worry.
+fn tell(plan: &Plan, error: &ProviderError, tried: u32, again: bool) {
+    macro_rules! tell {
+        ($level:ident) => {
+            tracing::$level!(
+                provider = %plan.target.provider, model = %plan.target.model, class = error.class.as_str(),
+                status = error.status, tried, again, %error, "the provider did not answer the call"
+            )
+        };
+    }
+    match error.class {
+        ErrorClass::Invalid | ErrorClass::Unsupported | ErrorClass::ContentFilter => tell!(info),
+        _ => tell!(warn),
+    }
+}
+
+/// Most chunks that are gathered before they are handed out.
+const GATHERED: usize = 256;
+/// How often other tasks get their turn, in vain, before nothing more is taken to be there. Measured: one is too few.
+const TURNS: u32 = 3;
+
 impl OpenStream {
+    /// Takes the next piece, and those behind it that have arrived already: they go out in one write then, and writing is
+    /// most of what a stream costs. May be dropped and called again.
+    pub async fn read_ready(&mut self) -> Result<(), ProviderError> {
+        self.read_more().await?;
+        // The connection's own task passes pieces on one by one, whenever it has its turn.
+        let mut turns = 0;
+        while !self.ended && self.pending.len() < GATHERED && turns < TURNS {
+            tokio::task::yield_now().await;
+            turns += 1;
+            if let Some(read) = self.read_more().now_or_never() {
+                read?;
+                turns = 0;
+            }
+        }
+        Ok(())
+    }
+
     /// Takes one piece from the network into `pending`, or learns that the stream has ended. An end without the provider's
     /// end marker is an error.
     pub async fn read_more(&mut self) -> Result<(), ProviderError> {

@@ -11,13 +11,16 @@ use super::{
     attempt::{AttemptLog, micros},
     collect::Collector,
     record::Slot,
-    reserve::Reservation,
     resolve::Plan,
 };
 use crate::{
     clock::Clock,
     providers::{ChatChunk, ChatInput, Completion, FinishReason, Usage, openai::render},
-    services::{catalog::pricing::TokenCounts, identity::Caller},
+    services::{
+        catalog::pricing::TokenCounts,
+        identity::Caller,
+        limits::{Demand, Held, Reservation, Standing},
+    },
     store::{
         Hidden,
         requests::{RequestContentRow, RequestLogRow, RequestRecord, UsageLogRow},
@@ -55,8 +58,8 @@ pub struct Facts {
     pub usage: Usage,
     /// Parameters that the provider does not take.
     pub dropped: Vec<&'static str>,
-    /// Requests per minute of the tightest limit: (limit, remaining, seconds until it is whole again).
-    pub headroom: Option<(u64, u64, u64)>,
+    /// What is left of the tightest limits.
+    pub standing: Box<Standing>,
 }
 
 /// How a call ended.
@@ -75,6 +78,8 @@ pub struct Call {
     streamed: bool,
     plan: Option<Plan>,
     reservation: Option<Reservation>,
+    standing: Standing,
+    held: Option<Held>,
     usage: Option<Usage>,
     estimated_input: u64,
     first_token: Option<Duration>,
@@ -104,6 +109,8 @@ impl Call {
             streamed: input.is_some_and(|input| input.stream),
             plan: None,
             reservation: None,
+            standing: Standing::default(),
+            held: None,
             usage: None,
             estimated_input: input.map_or(0, ChatInput::estimated_tokens),
             first_token: None,
@@ -130,7 +137,19 @@ impl Call {
     }
 
     pub(super) fn reserve(&mut self, reservation: Reservation) {
+        self.standing.clone_from(&reservation.standing);
         self.reservation = Some(reservation);
+    }
+
+    /// Puts what was used in the place of what was reserved.
+    fn settle(&mut self) {
+        let Some(reservation) = self.reservation.take() else { return };
+        let usage = self.usage.unwrap_or_default();
+        let tokens = i64::try_from(usage.input + usage.output).unwrap_or(i64::MAX);
+        let used = Demand { tokens, micro_usd: self.cost() };
+        let (standing, held) = reservation.settle(used, self.log.reached());
+        self.standing = standing;
+        self.held = Some(held);
     }
 
     pub(super) fn begin(&mut self) {
@@ -152,7 +171,7 @@ impl Call {
             cost_micro_usd: self.cost(),
             usage: self.usage.unwrap_or_default(),
             dropped: self.log.dropped(),
-            headroom: self.reservation.as_ref().and_then(|reservation| reservation.headroom),
+            standing: self.standing.clone().into(),
         }
     }
 
@@ -172,6 +191,7 @@ impl Call {
     /// A buffered answer is here.
     pub(super) fn complete(&mut self, completion: &Completion) -> Facts {
         self.usage = completion.usage.or_else(|| Some(self.estimate(completion.text_bytes())));
+        self.settle();
         let facts = self.facts();
         let finish = completion.choices.first().and_then(|choice| choice.finish);
         let body = self.request_body.is_some().then(|| match &completion.raw {
@@ -243,9 +263,7 @@ impl Call {
     fn finish(&mut self, outcome: Outcome<'_>, response_body: Option<String>) {
         let Some(slot) = self.slot.take() else { return };
         let usage = self.usage.unwrap_or_default();
-        if let Some(mut reservation) = self.reservation.take() {
-            reservation.settle(usage.input + usage.output);
-        }
+        self.settle();
         let cost_micro_usd = self.cost();
         let (status, http_status, error, finish) = match outcome {
             Outcome::Completed(finish) => ("completed", 200, None, finish),
@@ -284,6 +302,7 @@ impl Call {
             error_source: error.map(|error| error.source().as_str().to_owned()),
             error_class: error.map(|error| error.class().to_owned()),
             error_message: error.map(ToString::to_string),
+            limit_id: error.and_then(GatewayError::limit_id).map(str::to_owned),
             finish_reason: finish.map(|finish| finish.as_str().to_owned()),
             attempts: serde_json::json!({ "items": self.log.take() }),
             input_tokens: usage.input.cast_signed(),
@@ -330,7 +349,7 @@ impl Call {
             user_id: log.user_id.clone(),
             project_id: log.project_id.clone(),
         });
-        slot.send(RequestRecord { log, usage, contents });
+        slot.send(RequestRecord { log, usage, contents }, self.held.take());
     }
 }
 

@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use crate::providers::{ErrorClass, ProviderError, input::InputError};
+use crate::{
+    providers::{ErrorClass, ProviderError, input::InputError},
+    services::limits::{LimitError, Refusal},
+};
 
 /// Whose fault a failure is; part of every record and every error body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,8 +45,8 @@ pub enum GatewayError {
     #[error("API key not configured for provider: {provider}")]
     MissingCredential { provider: String },
     /// A limit of ours.
-    #[error("{message}")]
-    RateLimited { message: String, retry_after: Duration },
+    #[error(transparent)]
+    Limited(#[from] LimitError),
     /// The instance that was named does not exist.
     #[error("instance \"{0}\" does not exist")]
     UnknownInstance(String),
@@ -56,7 +59,10 @@ pub enum GatewayError {
 impl GatewayError {
     pub fn source(&self) -> Source {
         match self {
-            Self::MissingCredential { .. } | Self::RateLimited { .. } | Self::Stopping => Source::Gateway,
+            Self::MissingCredential { .. } | Self::Stopping => Source::Gateway,
+            // It is the caller who asked for more than was granted.
+            Self::Limited(LimitError::Refused(_)) => Source::Caller,
+            Self::Limited(_) => Source::Gateway,
             Self::Provider { error, .. } => match error.class {
                 // The provider says so, but it is the request that has to change.
                 ErrorClass::Invalid | ErrorClass::Unsupported | ErrorClass::ContentFilter => Source::Caller,
@@ -73,7 +79,10 @@ impl GatewayError {
             Self::UnknownModel { .. } | Self::UnknownInstance(_) => "not_found",
             Self::ModelNotAllowed { .. } | Self::LevelTooLow => "forbidden",
             Self::MissingCredential { .. } => "missing_credential",
-            Self::RateLimited { .. } => "rate_limit",
+            Self::Limited(LimitError::Refused(refusal)) if refusal.is_budget() => "budget",
+            Self::Limited(LimitError::Refused(refusal)) if refusal.is_quota() => "quota",
+            Self::Limited(LimitError::Refused(_)) => "rate_limit",
+            Self::Limited(_) => "unavailable",
             Self::Stopping => "stopping",
             Self::Provider { error, .. } => error.class.as_str(),
         }
@@ -86,7 +95,8 @@ impl GatewayError {
             Self::UnknownModel { .. } | Self::UnknownInstance(_) => 404,
             Self::ModelNotAllowed { .. } | Self::LevelTooLow => 403,
             Self::MissingCredential { .. } => 500,
-            Self::RateLimited { .. } => 429,
+            Self::Limited(LimitError::Refused(_)) => 429,
+            Self::Limited(_) => 503,
             Self::Stopping => 503,
             Self::Provider { error, .. } => match error.class {
                 ErrorClass::Invalid | ErrorClass::Unsupported | ErrorClass::ContentFilter => {
@@ -105,10 +115,22 @@ impl GatewayError {
         }
     }
 
+    /// The limit that is in the way.
+    pub fn refusal(&self) -> Option<&Refusal> {
+        match self {
+            Self::Limited(LimitError::Refused(refusal)) => Some(refusal),
+            _ => None,
+        }
+    }
+
+    pub fn limit_id(&self) -> Option<&str> {
+        self.refusal().map(|refusal| &*refusal.limit_id)
+    }
+
     pub fn retry_after(&self) -> Option<Duration> {
         match self {
-            Self::RateLimited { retry_after, .. } => Some(*retry_after),
-            Self::Stopping => Some(Duration::from_secs(1)),
+            Self::Limited(LimitError::Refused(refusal)) => Some(refusal.retry_after()),
+            Self::Stopping | Self::Limited(_) => Some(Duration::from_secs(1)),
             Self::Provider { error, .. } => error.retry_after,
             _ => None,
         }

@@ -7,7 +7,6 @@ mod classify;
 mod collect;
 mod error;
 pub mod record;
-mod reserve;
 mod resolve;
 mod stream;
 
@@ -18,8 +17,11 @@ pub use error::{GatewayError, Source};
 pub use record::Recorder;
 pub use stream::ChatStream;
 
-use self::{call::Call, reserve::Limiter, resolve::Plan};
-use super::catalog::{Catalog, Level, Model};
+use self::{call::Call, resolve::Plan};
+use super::{
+    catalog::{Catalog, Level, Model, pricing::TokenCounts},
+    limits::{Demand, Limiter, Origin},
+};
 use crate::{
     clock::Clock,
     providers::{ChatInput, Completion, chat::Message, chat::Part, transport::Transport},
@@ -55,6 +57,7 @@ impl Gateway {
         catalog: Arc<Catalog>,
         transport: Transport,
         recorder: Recorder,
+        limiter: Limiter,
         clock: Clock,
         settings: &settings::Settings,
         simulator: Option<SocketAddr>,
@@ -63,7 +66,7 @@ impl Gateway {
             catalog,
             transport,
             recorder,
-            limiter: Limiter::default(),
+            limiter,
             clock,
             settings: Arc::new(settings.gateway.clone()),
             content_limit: settings.recording.content_limit_bytes,
@@ -94,7 +97,7 @@ impl Gateway {
             context.timeout.map_or(self.settings.total_timeout, |asked| asked.min(self.settings.total_timeout));
         let deadline = tokio::time::Instant::from_std(context.started + timeout);
         let mut call = Call::new(context, slot, self.clock.clone(), Some(&input), self.content_limit);
-        let plan = match self.admit(&mut call, &input, &caller) {
+        let plan = match self.admit(&mut call, &input, &caller).await {
             Ok(plan) => plan,
             Err(error) => {
                 call.fail(&error);
@@ -129,7 +132,7 @@ impl Gateway {
     }
 
     /// Everything that can be decided before the provider is asked.
-    fn admit(&self, call: &mut Call, input: &ChatInput, caller: &Caller) -> Result<Plan, GatewayError> {
+    async fn admit(&self, call: &mut Call, input: &ChatInput, caller: &Caller) -> Result<Plan, GatewayError> {
         if caller.level < Level::User {
             return Err(GatewayError::LevelTooLow);
         }
@@ -149,11 +152,28 @@ impl Gateway {
         if input.stream && plan.codec.decoder(&plan.target).is_none() {
             return Err(GatewayError::CannotStream { model: plan.model.id.clone() });
         }
-        let tokens = input.estimated_tokens() + u64::from(input.max_tokens.unwrap_or(0));
-        let now = self.clock.now_us();
-        call.reserve(self.limiter.reserve(&snapshot, &caller.instance, &plan.model, tokens, now)?);
+        let origin = Origin {
+            org_id: &caller.instance.org_id,
+            instance_id: &caller.instance.id,
+            project_id: caller.project_id.as_deref(),
+            key_id: caller.key_id.as_deref(),
+            provider: &plan.model.provider.id,
+            model: &plan.model.id,
+        };
+        call.reserve(self.limiter.reserve(&snapshot.limits, &origin, demand(input, &plan.model)).await?);
         Ok(plan)
     }
+}
+
+/// The most a call is expected to use: its prompt, and the longest answer it allows.
+fn demand(input: &ChatInput, model: &Model) -> Demand {
+    /// Where neither the caller nor the model's template bounds the answer.
+    const USUAL_OUTPUT: u32 = 1_000;
+    let template = || model.template.as_ref().and_then(|template| template.default_max_tokens);
+    let output = input.max_tokens.or_else(template).unwrap_or(USUAL_OUTPUT).min(model.max_output.unwrap_or(u32::MAX));
+    let counts = TokenCounts { input: input.estimated_tokens(), output: output.into(), ..TokenCounts::default() };
+    let tokens = i64::try_from(counts.input + counts.output).unwrap_or(i64::MAX);
+    Demand { tokens, micro_usd: model.pricing.cost_micro_usd(&counts) }
 }
 
 /// The text of the last user turn: what a classification looks at.

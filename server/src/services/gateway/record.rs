@@ -1,32 +1,34 @@
 //! Records of finished calls on their way to the database: a bounded queue and one writer that commits them in groups.
 //! A place in the queue is taken before a call begins, so a full queue slows callers and never loses a record.
 
-use std::{collections::HashMap, time::Duration};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use tokio::sync::mpsc;
 
 use crate::{
     clock::Clock,
-    settings,
+    services::{limits::Held, logs},
+    settings::{self, Settings},
     shutdown::Tasks,
-    store::{self, Db, StoreError, requests::RequestRecord},
+    store::{self, Db, StoreError, requests::RequestRecord, usage::DAY_US},
 };
-
-const DAY_US: i64 = 86_400_000_000;
 
 /// The way in.
 #[derive(Clone)]
 pub struct Recorder {
-    queue: mpsc::Sender<RequestRecord>,
+    queue: mpsc::Sender<Entry>,
 }
 
+/// A record, and what limits keep for its call until it is written.
+struct Entry(RequestRecord, Option<Held>);
+
 /// A place in the queue that is held for one call.
-pub struct Slot(mpsc::OwnedPermit<RequestRecord>);
+pub struct Slot(mpsc::OwnedPermit<Entry>);
 
 impl Slot {
     /// Hands the record over; never waits.
-    pub fn send(self, record: RequestRecord) {
-        drop(self.0.send(record));
+    pub fn send(self, record: RequestRecord, held: Option<Held>) {
+        drop(self.0.send(Entry(record, held)));
     }
 }
 
@@ -47,7 +49,7 @@ impl Recorder {
 
 struct Writer {
     db: Db,
-    records: mpsc::Receiver<RequestRecord>,
+    records: mpsc::Receiver<Entry>,
     batch: usize,
     interval: Duration,
 }
@@ -66,8 +68,9 @@ impl Writer {
                     Ok(_) => {}
                 }
             }
-            self.write(&batch).await;
-            batch.clear();
+            let (records, held): (Vec<_>, Vec<_>) = batch.drain(..).map(|Entry(record, held)| (record, held)).unzip();
+            self.write(&records).await;
+            drop(held);
         }
     }
 
@@ -113,7 +116,7 @@ impl Writer {
 }
 
 /// Deletes every hour what is older than its retention, until the process stops.
-pub async fn retain(db: Db, clock: Clock, settings: settings::Recording, tasks: Tasks) {
+pub async fn retain(db: Db, clock: Clock, settings: Arc<Settings>, tasks: Tasks) {
     let stop = tasks.token();
     let mut hourly = tokio::time::interval(Duration::from_secs(3600));
     loop {
@@ -128,13 +131,20 @@ pub async fn retain(db: Db, clock: Clock, settings: settings::Recording, tasks: 
 }
 
 /// Small batches: a sweep of millions must not hold up the writer.
-async fn sweep(db: &Db, now_us: i64, settings: &settings::Recording) -> Result<(), StoreError> {
+async fn sweep(db: &Db, now_us: i64, settings: &Settings) -> Result<(), StoreError> {
     const BATCH: i64 = 1_000;
-    let log_before = now_us - i64::from(settings.log_retention_days) * DAY_US;
-    let usage_before = now_us - i64::from(settings.usage_retention_days) * DAY_US;
+    let before = |days: u32| now_us - i64::from(days) * DAY_US;
+    let log_before = before(settings.recording.log_retention_days);
+    let usage_before = before(settings.recording.usage_retention_days);
     while db.delete_expired_contents(now_us, BATCH).await? > 0 {}
     while db.delete_requests_before(log_before, BATCH).await? > 0 {}
     while db.delete_usage_before(usage_before, BATCH).await? > 0 {}
+    // A chart of two days shows minutes, one of a quarter hours.
+    for (grain, before) in [("minute", before(2)), ("hour", before(90)), ("day", usage_before)] {
+        while db.delete_rollups_before(grain, before).await? > 0 {}
+    }
+    logs::delete_before(db, before(settings.log.retention_days)).await?;
+    db.delete_usage_days_before(usage_before.div_euclid(DAY_US)).await?;
     db.delete_expired_sign_ins(now_us).await?;
     db.purge_things(now_us - store::things::UNDO_US).await?;
     Ok(())

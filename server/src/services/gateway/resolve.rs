@@ -75,7 +75,8 @@ pub fn plan(
     let codec = model.codec.ok_or_else(missing)?;
     let credential = snapshot
         .credentials
-        .get(&(instance_id.to_owned(), provider.id.to_string()))
+        .get(instance_id)
+        .and_then(|of_instance| of_instance.get(&*provider.id))
         .or(provider.environment_key.as_ref())
         .cloned();
     let is_mapped = model.mapping.is_some();

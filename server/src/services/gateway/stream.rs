@@ -70,7 +70,7 @@ impl ChatStream {
                         self.call.complete_stream();
                         return Ok(None);
                     }
-                    if let Err(error) = open.read_more().await {
+                    if let Err(error) = open.read_ready().await {
                         let error = self.call.provider_error(error);
                         let pending = std::mem::take(&mut open.pending);
                         self.state = State::Failing(error);

@@ -51,6 +51,8 @@ pub enum IdentityError {
     UnknownInstance(String),
     #[error("no access to the instance \"{0}\"")]
     NoAccess(String),
+    #[error(transparent)]
+    Denied(#[from] Denied),
     #[error("the e-mail address or the password is wrong")]
     WrongPassword,
     #[error("{0}")]

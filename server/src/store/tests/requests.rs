@@ -8,7 +8,7 @@ use crate::store::{
     requests::{RequestContentRow, RequestFilter, RequestLogRow, RequestRecord, UsageLogRow},
 };
 
-fn record(n: i64) -> RequestRecord {
+pub(super) fn record(n: i64) -> RequestRecord {
     let request_id = format!("r{n:06}");
     RequestRecord {
         usage: Some(UsageLogRow {
@@ -55,6 +55,7 @@ fn record(n: i64) -> RequestRecord {
             error_source: None,
             error_class: None,
             error_message: None,
+            limit_id: None,
             finish_reason: Some("stop".into()),
             attempts: json!({"items": [{"provider": "openai", "status": 200}]}),
             input_tokens: 10,

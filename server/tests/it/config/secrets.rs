@@ -35,8 +35,7 @@ async fn a_providers_key_goes_in_and_never_comes_out(database: Database) {
     assert!(!app.audit_details("provider_key.set").await.contains("very-secret"));
     // In force: the snapshot opens it.
     let snapshot = app.app().state.catalog.snapshot();
-    let key = ("development".to_owned(), "openai".to_owned());
-    assert_eq!(snapshot.credentials[&key].reveal(), SECRET);
+    assert_eq!(snapshot.credentials["development"]["openai"].reveal(), SECRET);
     let resolved = data(get(&app, "/config/instance/development").await);
     assert_eq!(resolved["resolved"]["credentials"], json!([{"provider": "openai", "source": "instance"}]));
 

@@ -143,7 +143,7 @@ impl RateLimit {
             requests_per_minute: Some(self.requests_per_minute),
             tokens_per_minute: self.tokens_per_minute,
             concurrent_requests: Some(self.concurrent_requests),
-            cooldown_seconds: 60,
+            cooldown_seconds: 0,
             warn_percent: 80,
             is_active: true,
             created_us: now_us,

@@ -1,0 +1,1 @@
+//! The counting against a simple model, and replicas that share one database.
