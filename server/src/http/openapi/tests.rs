@@ -136,9 +136,10 @@ fn the_document_is_as_it_was() {
 fn the_page_shows_all_of_it() {
     let page = page::page(&DOCUMENT, "https://ai.example.org", page::theme("a=b; theme=dark"));
     assert!(page.contains("<html lang=\"en\" data-theme=\"dark\">"), "the theme of the cookie");
-    let values = |before: &str| page.split(before).skip(1).filter_map(|rest| rest.split('"').next());
-    let ids: BTreeSet<String> = values("id=\"").map(str::to_owned).collect();
-    let links: BTreeSet<String> = values("href=\"#").map(str::to_owned).collect();
+    let values = |before: &str| -> BTreeSet<String> {
+        page.split(before).skip(1).filter_map(|rest| rest.split('"').next()).map(str::to_owned).collect()
+    };
+    let (ids, links) = (values("id=\""), values("href=\"#"));
     for (method, path, operation) in operations(&DOCUMENT) {
         let id = operation["operationId"].as_str().unwrap();
         assert!(ids.contains(id) && links.contains(id), "{method} {path}");

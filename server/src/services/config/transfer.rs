@@ -219,11 +219,11 @@ fn variable(instance: &str, provider: &str) -> String {
     name.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect()
 }
 
-/// The things of a kind in a document, each with its place.
-fn rows<'a>(
-    document: &'a Map<String, Value>,
-    kind: &str,
-) -> Result<Vec<(String, &'a Map<String, Value>)>, ConfigError> {
+/// Objects of a document, each with its place in it.
+type Rows<'a> = Vec<(String, &'a Map<String, Value>)>;
+
+/// The things of a kind in a document.
+fn rows<'a>(document: &'a Map<String, Value>, kind: &str) -> Result<Rows<'a>, ConfigError> {
     let Some(value) = document.get(kind).filter(|value| !value.is_null()) else { return Ok(Vec::new()) };
     let list = value.as_array().ok_or_else(|| ConfigError::field(kind, format!("{kind} must be a list")))?;
     let row = |(index, row): (usize, &'a Value)| {
