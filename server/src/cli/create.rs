@@ -92,7 +92,7 @@ fn by_email(core: &Core, email: &str) -> Result<Arc<User>, CliError> {
     found.cloned().ok_or_else(|| CliError::Said(format!("there is no user with the address {email}")))
 }
 
-fn first_administrator(core: &Core) -> Result<Arc<User>, CliError> {
+pub fn first_administrator(core: &Core) -> Result<Arc<User>, CliError> {
     let snapshot = core.catalog.snapshot();
     let mut administrators: Vec<_> =
         snapshot.users.values().filter(|user| user.is_active && user.role == Role::Superadmin).cloned().collect();

@@ -1,6 +1,7 @@
 //! The command line.
 
 mod audit;
+mod config;
 mod create;
 mod health;
 mod serve;
@@ -142,6 +143,24 @@ enum AuditCommand {
 enum ConfigCommand {
     /// Print the commented default settings; a good start for an `electrons.toml`.
     PrintDefault,
+    /// Print the configuration in the database as YAML: organizations, people, providers, models, limits, rules. Secrets
+    /// are named, not printed; API keys are left out.
+    Export,
+    /// Make the configuration in the database what a file says: an export, or a LiteLLM proxy's `model_list`. What is not in
+    /// the file stays.
+    Apply {
+        file: PathBuf,
+        /// Only print what would change.
+        #[arg(long)]
+        dry_run: bool,
+    },
+    /// Take prices from a table in LiteLLM's format (JSON or YAML). Models whose pricing has `"fixed": true` keep theirs.
+    Prices {
+        file: PathBuf,
+        /// Only print what would change.
+        #[arg(long)]
+        dry_run: bool,
+    },
 }
 
 #[derive(Args)]
@@ -185,6 +204,17 @@ impl Cli {
     async fn execute(self) -> Result<(), CliError> {
         match self.command.unwrap_or(Command::Serve(ServeArgs { address: None })) {
             Command::Config(ConfigCommand::PrintDefault) => Ok(out().write_all(settings::DEFAULT.as_bytes())?),
+            Command::Config(ConfigCommand::Export) => {
+                config::export(&open(read_settings(self.config.as_deref())?).await?).await
+            }
+            Command::Config(ConfigCommand::Apply { file, dry_run }) => {
+                let core = open(read_settings(self.config.as_deref())?).await?;
+                config::apply(&core, &file, dry_run).await
+            }
+            Command::Config(ConfigCommand::Prices { file, dry_run }) => {
+                let core = open(read_settings(self.config.as_deref())?).await?;
+                config::prices(&core, &file, dry_run).await
+            }
             Command::Sandbox(args) => run_sandbox(args).await,
             Command::Serve(args) => {
                 let mut settings = read_settings(self.config.as_deref())?;

@@ -48,6 +48,12 @@ impl Call {
         Ok(Self { state, author, uri: parts.uri, headers: parts.headers, body, warnings: Vec::new() })
     }
 
+    /// The body as text.
+    pub async fn text(&mut self) -> Result<String, ConfigProblem> {
+        let body = self.state.read_body(std::mem::take(&mut self.body)).await?;
+        Ok(std::str::from_utf8(&body)?.to_owned())
+    }
+
     /// The body, which has to be a JSON object.
     pub async fn object(&mut self) -> Result<Map<String, Value>, ConfigProblem> {
         let body = self.state.read_body(std::mem::take(&mut self.body)).await?;

@@ -8,6 +8,7 @@ mod list;
 mod models;
 mod problem;
 mod secrets;
+mod transfer;
 
 use app::types::config::{LIMIT, THINGS, Thing};
 use axum::{
@@ -41,7 +42,7 @@ pub fn table() -> Table {
         table = routes(table, thing);
     }
     let table = audit::routes(keys::routes(table)).get("/rate-limit/{id}/state", state_of_limit);
-    models::routes(secrets::routes(table.get("/user/email/{email}", user_by_email)))
+    transfer::routes(models::routes(secrets::routes(table.get("/user/email/{email}", user_by_email))))
 }
 
 type Id = Result<Path<String>, PathRejection>;

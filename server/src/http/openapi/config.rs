@@ -73,6 +73,7 @@ pub fn operations() -> Vec<Operation> {
                 .json(envelope(named("LimitState")), &[])])
             .answers(failures(&[401, 403, 404, 500, 503])),
     );
+    operations.extend(transfer());
     operations
 }
 
@@ -251,6 +252,39 @@ fn secrets() -> Vec<Operation> {
             .parameters(&["credentialType"])
             .answers([told(object().must("deleted", constant(true)).must("credential_type", kinds()), "It is gone.")])
             .answers(failures(&[401, 403, 404, 500, 503])),
+    ]
+}
+
+/// The configuration as one document.
+fn transfer() -> Vec<Operation> {
+    let difference = object()
+        .must("kind", string())
+        .must("id", string())
+        .must("action", words(&["create", "update", "set"]))
+        .must("fields", object().about("By name: `before` and `after`."));
+    let told = object()
+        .must("dry_run", boolean())
+        .must("differences", list(difference))
+        .must("notes", list(string()).about("What of a LiteLLM list could not be carried over."));
+    vec![
+        Operation::get("/config/export", "exportConfiguration", CONFIG)
+            .about(
+                "The configuration as one document",
+                "YAML, for superadmins. Secrets are named by an environment variable (`env.…`); API keys are left out.",
+            )
+            .answers([Answer::new(200, "The document.").headers(shared::ALWAYS).body("application/yaml")])
+            .answers(failures(&[401, 403, 500, 503])),
+        Operation::post("/config/import", "importConfiguration", CONFIG)
+            .about(
+                "Make the configuration what a document says",
+                "Takes an export, or a LiteLLM proxy's `model_list`, as YAML or JSON, for superadmins. What is so already \
+                 is left alone, so it can be repeated; what is not in the document stays. The form of everything is \
+                 looked at before anything is written.",
+            )
+            .parameters(&["dryRun"])
+            .takes(object(), &[])
+            .answers([Answer::new(200, "What changed.").headers(shared::ALWAYS).json(envelope(told), &[])])
+            .answers(failures(&[400, 401, 403, 413, 500, 503])),
     ]
 }
 

@@ -87,6 +87,7 @@ pub fn parameters() -> Value {
         "instanceOfKey": path("instance", "The id of the instance."),
         "provider": path("provider", "The id of the provider, or another name of it, in any case."),
         "credentialType": path("credential_type", "`cloudflare_api_token`, `cloudflare_account_id` or `github_token`."),
+        "dryRun": query("dry_run", boolean(), "`true` only tells what would change."),
         "version": path("version", "Its number."),
         "logLevel": query("level", string().example("WARN,ERROR"), "Levels, separated by commas: `DEBUG`, `INFO`, `WARN`, `ERROR`."),
         "logComponent": query("component", string().example("gateway"), "The part of the product that speaks."),

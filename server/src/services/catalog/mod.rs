@@ -43,6 +43,11 @@ impl Catalog {
         }))
     }
 
+    /// A variable of the process environment.
+    pub fn variable(&self, name: &str) -> Option<String> {
+        self.environment.variables.get(name).cloned()
+    }
+
     /// The configuration as it is now. Take it once per call, so that a call sees one state.
     pub fn snapshot(&self) -> Arc<Snapshot> {
         self.current.load_full()

@@ -5,13 +5,16 @@
 mod author;
 mod check;
 mod credentials;
+mod document;
 mod error;
+mod litellm;
 mod models;
 mod place;
 mod probe;
 mod references;
 mod resolved;
 mod rules;
+mod transfer;
 
 use std::sync::Arc;
 
@@ -22,9 +25,12 @@ use serde_json::{Map, Value, json};
 pub use author::Author;
 pub use check::unknown_fields;
 pub use credentials::DEV_TYPES;
+pub use document::{read as read_document, write as write_document};
 pub use error::{ConfigError, FieldError, label};
+pub use litellm::is_litellm;
 use place::{Act, Where, deed, reach};
 pub use rules::masked;
+pub use transfer::Difference;
 
 use super::{
     catalog::Catalog,
@@ -137,10 +143,19 @@ impl Configuration {
         kind: &str,
         body: &Map<String, Value>,
     ) -> Result<ThingRow, ConfigError> {
-        let table = known(kind)?;
-        let write = self.creation(author, table, body).await?;
-        let id = write.id.clone();
-        self.write(table, write.writes, true).await?;
+        self.create_as(author, known(kind)?, body, None).await
+    }
+
+    /// The same, with an id that it had elsewhere.
+    async fn create_as(
+        &self,
+        author: &Author,
+        table: &'static Table,
+        body: &Map<String, Value>,
+        id: Option<&str>,
+    ) -> Result<ThingRow, ConfigError> {
+        let Creation { id, writes } = self.creation(author, table, body, id).await?;
+        self.write(table, writes, true).await?;
         let record = self.db.thing(table, &id, false).await?.ok_or_else(|| ConfigError::unknown(table.thing))?;
         self.row(&author.caller, table.thing, record).await
     }
@@ -244,6 +259,7 @@ impl Configuration {
         author: &Author,
         table: &'static Table,
         body: &Map<String, Value>,
+        own_id: Option<&str>,
     ) -> Result<Creation, ConfigError> {
         let thing = table.thing;
         rules::can_be_made(thing)?;
@@ -252,14 +268,14 @@ impl Configuration {
         if !missing.is_empty() {
             return Err(ConfigError::Missing(missing));
         }
-        rules::early(thing, body)?;
+        rules::early(thing, body, own_id.is_some())?;
         let mut fields = check::given(thing, body)?;
         rules::complete(self, author, thing, &mut fields).await?;
         let place = self.cradle(thing, &fields).await;
         self.references(&author.caller, thing, &fields).await?;
         let place = place?;
         may(&author.caller, deed(thing, Act::Create), place.place())?;
-        let id = rules::id(self, thing, body, &fields)?;
+        let id = rules::id(self, thing, body, &fields, own_id)?;
         rules::defaults(thing, &id, &mut fields);
         let now_us = self.clock.now_us();
         let record = Record { id: id.clone(), fields, created_us: now_us, updated_us: now_us, deleted_us: None };

@@ -8,6 +8,7 @@ mod permissions;
 mod rules;
 mod secrets;
 mod tenants;
+mod transfer;
 mod writes;
 
 use reqwest::{Method, RequestBuilder};

@@ -13,6 +13,7 @@ mod user;
 use app::types::config::Thing;
 use serde_json::{Map, Value, json};
 
+pub use model::config_id;
 pub use secrets::{masked, redacted};
 
 use super::{Author, ConfigError, Configuration};
@@ -35,8 +36,10 @@ pub fn is_spared(thing: &Thing, field: &str, body: &Map<String, Value>) -> bool 
 }
 
 /// What is looked at before the form of each value, because its message comes first.
-pub fn early(thing: &Thing, body: &Map<String, Value>) -> Result<(), ConfigError> {
+pub fn early(thing: &Thing, body: &Map<String, Value>, is_import: bool) -> Result<(), ConfigError> {
     match thing.kind {
+        // What comes from elsewhere keeps its name.
+        "model-config" if is_import => model::early_change(&Map::new(), body),
         "model-config" => model::early(body),
         _ => Ok(()),
     }
@@ -71,9 +74,16 @@ pub fn id(
     thing: &Thing,
     body: &Map<String, Value>,
     fields: &Map<String, Value>,
+    own_id: Option<&str>,
 ) -> Result<String, ConfigError> {
     let text = |name: &str| fields.get(name).and_then(Value::as_str).unwrap_or_default();
     let chosen = body.get(thing.id).and_then(Value::as_str).unwrap_or_default().trim();
+    if let Some(id) = own_id.filter(|id| !id.is_empty() && !thing.named && thing.kind != "instance-access") {
+        if id.len() > 200 || id.chars().any(|c| c.is_control() || c.is_whitespace()) {
+            return Err(ConfigError::field(thing.id, "An id has at most 200 characters without spaces"));
+        }
+        return Ok(id.to_owned());
+    }
     match thing.kind {
         "model-config" => Ok(model::config_id(text("provider_id"), text("model_id"))),
         "instance-access" => Ok(format!("{}:{}", text("user_id"), text("instance_id"))),
