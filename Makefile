@@ -1,6 +1,6 @@
 # The commands of this project. Each is a script in scripts/ that can also be run alone.
 .DEFAULT_GOAL := help
-.PHONY: help serve test bench check fmt dev clean-cache
+.PHONY: help serve test bench bench-lists check fmt dev clean-cache
 
 help: ## This list
 	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -13,6 +13,9 @@ test: ## Everything: format, clippy, SQLite and PostgreSQL, wasm, browser, SDK (
 
 bench: ## Measure the release beside its bare upstream and nginx (WRITE=1 also writes docs/benchmarks.md)
 	@exec scripts/bench.sh
+
+bench-lists: ## Measure lists and dashboards over many rows (ROWS=5000000 DB=postgres WRITE=1)
+	@exec scripts/bench_lists.sh
 
 check: ## Quick look while working: format and clippy
 	@exec scripts/test.sh fmt clippy

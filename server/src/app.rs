@@ -2,7 +2,7 @@
 
 use std::{collections::HashMap, net::SocketAddr, sync::Arc, time::Duration};
 
-use app::types::{NewApiKey, Role};
+use app::types::{ApiKeyDraft, NewApiKey, Role};
 use tokio::{net::TcpListener, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 
@@ -14,21 +14,22 @@ use crate::{
     services::{
         catalog::{self, Catalog, seed},
         config::Configuration,
-        gateway::{Gateway, Recorder, record},
+        gateway::{Gateway, Recorder, record, unwritten},
         identity::{Identity, IdentityError},
         limits::Limiter,
         logs::{self, Logs},
+        system::System,
         vault::{Vault, VaultError},
     },
     settings::{Settings, Synchronous},
     shutdown::Tasks,
     state::{AppState, Services},
-    store::{Db, DbOptions, LockError, ServerLock, StoreError},
+    store::{Db, DbOptions, LockError, ServerLock, StoreError, audit::Actor},
     telemetry, web,
 };
 
 /// How long the background tasks have for what is left to write.
-const FLUSH_LIMIT: Duration = Duration::from_secs(10);
+const FLUSH_LIMIT: Duration = Duration::from_secs(8);
 
 /// And for the last lines of the log.
 const LAST_LINES_LIMIT: Duration = Duration::from_secs(2);
@@ -137,17 +138,22 @@ impl Core {
             return Ok(None);
         }
         let organization = snapshot.organizations.values().min_by_key(|o| o.id.clone()).ok_or(StartError::Empty)?;
-        let made =
-            self.identity.create_user(&organization.id, "admin@localhost", "Administrator", Role::Superadmin).await;
+        let by = || Actor::system("First start");
+        let made = self
+            .identity
+            .create_user(&organization.id, "admin@localhost", "Administrator", Role::Superadmin, by())
+            .await;
         let user_id = match made {
             Err(IdentityError::Store(StoreError::Conflict { .. })) => return Ok(None),
             made => made?,
         };
         let snapshot = self.catalog.snapshot();
         let user = snapshot.users.get(&user_id).ok_or(StartError::Empty)?;
+        let caller = self.identity.in_instance(user, Some(&snapshot.default_instance))?;
+        let draft = ApiKeyDraft { name: "First key".to_owned(), ..ApiKeyDraft::default() };
         Ok(Some(Welcome {
-            sign_in_token: self.identity.make_link(&user_id).await?,
-            api_key: self.identity.create_key(user, &snapshot.default_instance, "First key", None).await?,
+            sign_in_token: self.identity.make_link(&user_id, by()).await?.0,
+            api_key: self.identity.create_key(&caller, draft, by()).await?,
         }))
     }
 }
@@ -165,7 +171,17 @@ impl App {
         let core = Core::open(db, settings.clone(), clock.clone(), variables).await?;
         let welcome = core.welcome().await?;
 
-        let tasks = Tasks::new();
+        match unwritten::take_in(&core.db, &settings.storage.data_folder).await {
+            Ok(0) => {}
+            Ok(records) => {
+                tracing::info!(records, "records of calls that an earlier process could not write are written")
+            }
+            Err(error) => {
+                tracing::error!(%error, "records of an earlier process cannot be taken in; the next start tries")
+            }
+        }
+
+        let tasks = Tasks::new(clock.clone());
         let simulator =
             if settings.simulation_is_on() { Some(start_simulator(&settings, &tasks).await?) } else { None };
         let listener = bind(settings.server.address).await?;
@@ -177,12 +193,22 @@ impl App {
         };
 
         let transport = Transport::new((&settings.gateway).into())?;
-        let recorder = Recorder::start(core.db.clone(), &settings.recording, &tasks);
+        let recorder = Recorder::start(core.db.clone(), clock.clone(), &settings, &tasks);
         let limiter = Limiter::start(core.db.clone(), clock.clone(), &tasks);
         let gateway =
             Gateway::new(core.catalog.clone(), transport, recorder, limiter, clock.clone(), &settings, simulator);
-        tasks.spawn(core.catalog.clone().keep(tasks.clone()));
-        tasks.spawn(record::retain(core.db.clone(), clock.clone(), settings.clone(), tasks.clone()));
+        tasks.keep("last use of keys", {
+            let (identity, tasks) = (core.identity.clone(), tasks.clone());
+            move || identity.clone().keep_last_used(tasks.clone())
+        });
+        tasks.keep("configuration", {
+            let (catalog, tasks) = (core.catalog.clone(), tasks.clone());
+            move || catalog.clone().keep(tasks.clone())
+        });
+        tasks.keep("retention", {
+            let (db, clock, settings, tasks) = (core.db.clone(), clock.clone(), settings.clone(), tasks.clone());
+            move || record::retain(db.clone(), clock.clone(), settings.clone(), tasks.clone())
+        });
 
         let stop = CancellationToken::new();
         let queue = telemetry::queue();
@@ -191,9 +217,23 @@ impl App {
             Arc::new(logs::Writer::new(core.db.clone(), queue, clock.clone(), settings.log.flush_interval))
         });
         if let Some(writer) = log_writer.clone() {
-            let stop = tasks.token();
-            tasks.spawn(async move { writer.run(stop).await });
+            let owner = tasks.clone();
+            tasks.keep("log writer", move || {
+                let (writer, tasks) = (writer.clone(), owner.clone());
+                async move { writer.run(&tasks).await }
+            });
         }
+
+        let system = System::start(
+            core.db.clone(),
+            core.catalog.clone(),
+            gateway.clone(),
+            clock.clone(),
+            settings.clone(),
+            &tasks,
+            telemetry::queue(),
+            public_url.to_string(),
+        );
 
         let state = AppState::new(Services {
             started_us: clock.now_us(),
@@ -203,6 +243,7 @@ impl App {
             catalog: core.catalog,
             identity: core.identity,
             logs,
+            system,
             gateway,
             clock,
             settings: settings.clone(),
@@ -226,16 +267,19 @@ impl App {
         self.stop.cancel();
         let _ = self.serving.await;
         let db = self.state.db.clone();
+        self.tasks.stop();
         // The recorder's writer ends when nobody can send it anything any more.
         drop(self.state);
-        if !self.tasks.finish(FLUSH_LIMIT).await {
-            tracing::error!("some background work did not end in time");
+        let late = self.tasks.finish(FLUSH_LIMIT).await;
+        if !late.is_empty() {
+            tracing::error!(tasks = late.join(", "), "some background work did not end in time");
         }
         // What was logged while the others ended.
         if let Some(writer) = self.log_writer {
             let _ = tokio::time::timeout(LAST_LINES_LIMIT, writer.flush()).await;
         }
-        db.close().await;
+        // A server that does not answer does not say goodbye either.
+        let _ = tokio::time::timeout(LAST_LINES_LIMIT, db.close()).await;
     }
 }
 
@@ -253,7 +297,7 @@ async fn start_simulator(settings: &Settings, tasks: &Tasks) -> Result<SocketAdd
         bare: false,
     };
     let stop = tasks.token();
-    tasks.spawn(async move {
+    tasks.once("simulator", async move {
         if let Err(error) = sandbox::serve(listener, config, stop).await {
             tracing::error!(%error, "the simulator ended");
         }

@@ -1,7 +1,10 @@
 use leptos::prelude::*;
 
 use super::wire::Wire;
-use crate::{error::AppError, types::Me};
+use crate::{
+    error::AppError,
+    types::{Me, SignInIssuer},
+};
 
 /// Who is signed in; `None` when nobody is.
 #[server(endpoint = "account/who_am_i", input = Wire, output = Wire)]
@@ -22,9 +25,8 @@ pub async fn who_am_i() -> Result<Option<Me>, AppError> {
 /// Signs in by e-mail and password; works as a plain form, too.
 #[server(endpoint = "account/sign_in", output = Wire)]
 pub async fn sign_in(email: String, password: String, next: Option<String>) -> Result<(), AppError> {
-    use crate::ports::{Origin, ports, set_cookie, with_status};
-    let origin = use_context::<Origin>().unwrap_or_default();
-    let cookie = with_status(ports()?.account.sign_in(&email, &password, origin).await)?;
+    use crate::ports::{origin, ports, set_cookie, with_status};
+    let cookie = with_status(ports()?.account.sign_in(&email, &password, origin()).await)?;
     set_cookie(&cookie);
     leptos_axum::redirect(local_path(next.as_deref()));
     Ok(())
@@ -34,9 +36,8 @@ pub async fn sign_in(email: String, password: String, next: Option<String>) -> R
 /// look at them, and that must not use them up.
 #[server(endpoint = "account/sign_in_by_link", output = Wire)]
 pub async fn sign_in_by_link(token: String, next: Option<String>) -> Result<(), AppError> {
-    use crate::ports::{Origin, ports, set_cookie, with_status};
-    let origin = use_context::<Origin>().unwrap_or_default();
-    let cookie = with_status(ports()?.account.sign_in_by_link(&token, origin).await)?;
+    use crate::ports::{origin, ports, set_cookie, with_status};
+    let cookie = with_status(ports()?.account.sign_in_by_link(&token, origin()).await)?;
     set_cookie(&cookie);
     leptos_axum::redirect(local_path(next.as_deref()));
     Ok(())
@@ -45,24 +46,31 @@ pub async fn sign_in_by_link(token: String, next: Option<String>) -> Result<(), 
 /// Ends the session; works as a plain form, too.
 #[server(endpoint = "account/sign_out", output = Wire)]
 pub async fn sign_out() -> Result<(), AppError> {
-    use crate::ports::{ports, set_cookie, with_status};
+    use crate::ports::{origin, ports, set_cookie, with_status};
     let cookies = use_context::<http::request::Parts>()
         .and_then(|parts| parts.headers.get(http::header::COOKIE)?.to_str().map(str::to_owned).ok())
         .unwrap_or_default();
-    let cookie = with_status(ports()?.account.sign_out(&cookies).await)?;
+    let cookie = with_status(ports()?.account.sign_out(&cookies, origin()).await)?;
     set_cookie(&cookie);
     leptos_axum::redirect("/sign-in");
     Ok(())
 }
 
-/// Sets the own password; every other browser is signed out.
+/// Sets the own password; every other browser is signed out. `present` is the one before, where there is one.
 #[server(endpoint = "account/set_password", input = Wire, output = Wire)]
-pub async fn set_password(password: String) -> Result<(), AppError> {
-    use crate::ports::{Origin, caller, ports, set_cookie, with_status};
-    let origin = use_context::<Origin>().unwrap_or_default();
-    let cookie = with_status(async { ports()?.account.set_password(&caller()?, &password, origin).await }.await)?;
+pub async fn set_password(password: String, present: Option<String>) -> Result<(), AppError> {
+    use crate::ports::{caller, origin, ports, set_cookie, with_status};
+    let set = async { ports()?.account.set_password(&caller()?, &password, present.as_deref(), origin()).await };
+    let cookie = with_status(set.await)?;
     set_cookie(&cookie);
     Ok(())
+}
+
+/// Who else can sign people in: a button each on the sign-in page.
+#[server(endpoint = "account/issuers", input = Wire, output = Wire)]
+pub async fn issuers() -> Result<Vec<SignInIssuer>, AppError> {
+    use crate::ports::{ports, with_status};
+    with_status(async { ports()?.account.issuers().await }.await)
 }
 
 /// Only a path of this site may be gone to after signing in.

@@ -4,7 +4,7 @@ use serde_json::{Map, Value};
 use super::wire::Wire;
 use crate::{
     error::AppError,
-    types::config::{Dependants, ThingFilter, ThingPage, ThingRow},
+    types::config::{Dependants, FoundThing, ThingFilter, ThingPage, ThingRow},
 };
 
 /// Things of a kind that the caller may see.
@@ -31,6 +31,13 @@ pub async fn save_thing(
 ) -> Result<ThingRow, AppError> {
     use crate::ports::{caller, ports, with_status};
     with_status(async { ports()?.things.save(&caller()?, &kind, id, etag, fields).await }.await)
+}
+
+/// Things whose name or id holds a text, a few of each kind.
+#[server(endpoint = "things/find", input = Wire, output = Wire)]
+pub async fn find_things(text: String) -> Result<Vec<FoundThing>, AppError> {
+    use crate::ports::{caller, ports, with_status};
+    with_status(async { ports()?.things.find(&caller()?, &text).await }.await)
 }
 
 /// What would go with a thing.

@@ -16,10 +16,15 @@ pub use models::Models;
 use crate::{
     error::AppError,
     types::{
-        LogFilter, LogLine, Me, ModelCard, NewApiKey, Overview, Page, RunDetail, RunFilter, RunSummary,
-        config::{Dependants, ThingFilter, ThingPage, ThingRow},
+        ApiKeyDraft, ApiKeyUse, AuditProof, AuditQuery, AuditRecord, LogFilter, LogLine, Me, ModelCard, NewApiKey,
+        Overview, Page, RunDetail, RunFilter, RunSummary, ServiceCard, SessionInfo, SignInIssuer, SignInLink,
+        SystemState,
+        config::{Dependants, FoundThing, THINGS, ThingFilter, ThingPage, ThingRow},
     },
 };
+
+/// Things of each kind that a search answers.
+const FOUND_EACH: u32 = 5;
 
 /// The signed-in person behind a request, proven by the session cookie.
 #[derive(Debug, Clone)]
@@ -31,6 +36,10 @@ pub struct Caller {
     /// Id of the request, for errors.
     pub request_id: String,
     pub origin: Origin,
+    /// Names the session in the list of sessions.
+    pub session_id: String,
+    /// A one-time link opened the session a moment ago: a new password does not need the present one.
+    pub is_fresh_link: bool,
 }
 
 /// Where a request comes from, for rate limits and the session list.
@@ -38,6 +47,7 @@ pub struct Caller {
 pub struct Origin {
     pub ip: Option<String>,
     pub user_agent: Option<String>,
+    pub request_id: String,
 }
 
 #[async_trait]
@@ -49,10 +59,42 @@ pub trait Account: Send + Sync {
     /// too old.
     async fn sign_in_by_link(&self, token: &str, origin: Origin) -> Result<String, AppError>;
     /// Ends the session of this `Cookie` header; answers the `Set-Cookie` value that removes it.
-    async fn sign_out(&self, cookies: &str) -> Result<String, AppError>;
-    /// Sets the own password (at least 12 characters). All sessions of the person end; answers the `Set-Cookie` value of a
-    /// new one for this browser.
-    async fn set_password(&self, caller: &Caller, password: &str, origin: Origin) -> Result<String, AppError>;
+    async fn sign_out(&self, cookies: &str, origin: Origin) -> Result<String, AppError>;
+    /// Sets the own password (at least 12 characters). Who has one gives it as `present`, unless they have just come by a
+    /// one-time link. All sessions of the person end; answers the `Set-Cookie` value of a new one for this browser.
+    async fn set_password(
+        &self,
+        caller: &Caller,
+        password: &str,
+        present: Option<&str>,
+        origin: Origin,
+    ) -> Result<String, AppError>;
+    /// Who else can sign people in.
+    async fn issuers(&self) -> Result<Vec<SignInIssuer>, AppError>;
+}
+
+/// Open sessions, the own ones and those of people one administers.
+#[async_trait]
+pub trait Sessions: Send + Sync {
+    /// The own ones, newest first.
+    async fn list(&self, caller: &Caller) -> Result<Vec<SessionInfo>, AppError>;
+    /// Ends one of the own ones.
+    async fn end(&self, caller: &Caller, session_id: &str, origin: Origin) -> Result<(), AppError>;
+    /// Ends all own ones but this; how many.
+    async fn end_others(&self, caller: &Caller, origin: Origin) -> Result<u64, AppError>;
+    /// Ends all of a person, for their admins; how many.
+    async fn end_of_user(&self, caller: &Caller, user_id: &str, origin: Origin) -> Result<u64, AppError>;
+    /// An address that signs a person in once, for their admins to hand over.
+    async fn make_link(&self, caller: &Caller, user_id: &str, origin: Origin) -> Result<SignInLink, AppError>;
+}
+
+/// The audit log.
+#[async_trait]
+pub trait Audit: Send + Sync {
+    /// Entries, newest first, for admins.
+    async fn list(&self, caller: &Caller, query: AuditQuery) -> Result<Page<AuditRecord>, AppError>;
+    /// Walks the log of an organization (`None`: the own) and says whether it is whole.
+    async fn verify(&self, caller: &Caller, org_id: Option<String>) -> Result<AuditProof, AppError>;
 }
 
 #[async_trait]
@@ -75,8 +117,20 @@ pub trait Runs: Send + Sync {
 
 #[async_trait]
 pub trait ApiKeys: Send + Sync {
-    /// Makes a key for the caller in the instance the page works in.
-    async fn create(&self, caller: &Caller, name: &str) -> Result<NewApiKey, AppError>;
+    /// Makes a key; it belongs to the caller and the instance the page works in, unless the draft says otherwise.
+    async fn create(&self, caller: &Caller, draft: ApiKeyDraft, origin: Origin) -> Result<NewApiKey, AppError>;
+    /// Gives a key another secret; the present one works for `grace_hours` (0 to 168) more.
+    async fn rotate(
+        &self,
+        caller: &Caller,
+        key_id: &str,
+        grace_hours: u32,
+        origin: Origin,
+    ) -> Result<NewApiKey, AppError>;
+    /// Stops a key for good.
+    async fn revoke(&self, caller: &Caller, key_id: &str, origin: Origin) -> Result<(), AppError>;
+    /// How often keys were used on each of the last 30 days; at most 100 keys.
+    async fn usage(&self, caller: &Caller, key_ids: &[String]) -> Result<Vec<ApiKeyUse>, AppError>;
 }
 
 /// Things that are configured; `kind` is one of `types::config::THINGS`.
@@ -93,9 +147,33 @@ pub trait Things: Send + Sync {
         etag: Option<String>,
         fields: Map<String, Value>,
     ) -> Result<ThingRow, AppError>;
+    /// Things whose name or id holds a text, a few of each kind.
+    async fn find(&self, caller: &Caller, text: &str) -> Result<Vec<FoundThing>, AppError> {
+        let mut found = Vec::new();
+        // What has no name of its own is found by what it belongs to.
+        for thing in THINGS.iter().filter(|thing| thing.title != thing.id && thing.title != "user_id") {
+            let filter = ThingFilter { search: text.to_owned(), limit: FOUND_EACH, ..ThingFilter::default() };
+            let page = match self.list(caller, thing.kind, filter).await {
+                Err(AppError::Forbidden { .. }) => continue,
+                answer => answer?,
+            };
+            found.extend(page.rows.into_iter().map(|row| {
+                let name = row.body.get(thing.title).and_then(Value::as_str).unwrap_or(&row.id).to_owned();
+                FoundThing { kind: thing.kind.to_owned(), name, id: row.id }
+            }));
+        }
+        Ok(found)
+    }
     async fn dependants(&self, caller: &Caller, kind: &str, id: &str) -> Result<Dependants, AppError>;
     async fn delete(&self, caller: &Caller, kind: &str, ids: &[String]) -> Result<(), AppError>;
     async fn restore(&self, caller: &Caller, kind: &str, ids: &[String]) -> Result<(), AppError>;
+}
+
+/// The API itself.
+#[async_trait]
+pub trait Services: Send + Sync {
+    /// Everything that the API serves, by surface.
+    async fn list(&self, caller: &Caller) -> Result<Vec<ServiceCard>, AppError>;
 }
 
 /// The platform itself, for those who administer it.
@@ -105,6 +183,8 @@ pub trait Platform: Send + Sync {
     async fn logs(&self, caller: &Caller, filter: LogFilter) -> Result<Page<LogLine>, AppError>;
     /// Deletes lines that are older than so many days; how many.
     async fn delete_logs(&self, caller: &Caller, older_than_days: u32) -> Result<u64, AppError>;
+    /// The state of the platform, for administrators of an organization.
+    async fn system(&self, caller: &Caller) -> Result<SystemState, AppError>;
 }
 
 /// All ports of a request.
@@ -115,7 +195,10 @@ pub struct Ports {
     pub home: Arc<dyn Home>,
     pub runs: Arc<dyn Runs>,
     pub api_keys: Arc<dyn ApiKeys>,
+    pub sessions: Arc<dyn Sessions>,
+    pub audit: Arc<dyn Audit>,
     pub things: Arc<dyn Things>,
+    pub services: Arc<dyn Services>,
     pub credentials: Arc<dyn Credentials>,
     pub models: Arc<dyn Models>,
     pub platform: Arc<dyn Platform>,
@@ -129,6 +212,11 @@ pub fn ports() -> Result<Ports, AppError> {
 /// Who is calling, or `Unauthorized`.
 pub fn caller() -> Result<Caller, AppError> {
     use_context::<Option<Caller>>().flatten().ok_or(AppError::Unauthorized)
+}
+
+/// Where this request comes from.
+pub fn origin() -> Origin {
+    use_context().unwrap_or_default()
 }
 
 /// Gives the answer the status of its error (Leptos 0.8 would say 500). A plain form post keeps its redirect: it brings

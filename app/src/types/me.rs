@@ -19,6 +19,8 @@ pub struct Me {
     pub email: String,
     pub role: Role,
     pub has_password: bool,
+    /// A new password needs the present one.
+    pub present_password_needed: bool,
     pub organization: String,
     /// Instances this person may use; the first is the default.
     pub instances: Vec<InstanceRef>,

@@ -55,12 +55,25 @@ pub struct RunDetail {
     pub truncated: bool,
 }
 
-/// Which runs a list shows. `after` is a page's cursor.
+/// Which runs a list shows; what is `None` does not filter. `after` is a page's cursor. A page that was searched may be
+/// short, or empty, and still have a next one.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct RunFilter {
     pub surface: Option<String>,
     /// Only the caller's own.
     pub mine: bool,
+    /// `completed`, `failed` or `cancelled`.
+    pub status: Option<String>,
+    /// The model that was asked for or the one that answered.
+    pub model: Option<String>,
+    pub provider: Option<String>,
+    pub error_class: Option<String>,
+    pub project_id: Option<String>,
+    pub user_id: Option<String>,
+    pub key_id: Option<String>,
+    pub from_us: Option<i64>,
+    pub until_us: Option<i64>,
     pub after: Option<String>,
     pub limit: u32,
 }

@@ -13,8 +13,10 @@ use super::lazy;
 #[cfg(not(feature = "split"))]
 use super::pages::{
     account::AccountPage,
+    admin::{AuditPage, LogsPage, ServicesPage, SystemPage},
     home::HomePage,
     test::{HistoryPage, TextConsolePage},
+    things::ThingsPage,
 };
 use super::{
     kit::{Toaster, provide_clock, provide_toasts},
@@ -60,6 +62,13 @@ pub fn App() -> impl IntoView {
                     <Route path=path!("/") view=screen!(HomePage) ssr=SsrMode::Async />
                     <Route path=path!("/test/text") view=screen!(TextConsolePage) ssr=SsrMode::Async />
                     <Route path=path!("/test/history") view=screen!(HistoryPage) ssr=SsrMode::Async />
+                    <Route path=path!("/integrate/services") view=screen!(ServicesPage) ssr=SsrMode::Async />
+                    <Route path=path!("/admin/system") view=screen!(SystemPage) ssr=SsrMode::Async />
+                    <Route path=path!("/admin/logs") view=screen!(LogsPage) ssr=SsrMode::Async />
+                    <Route path=path!("/admin/audit") view=screen!(AuditPage) ssr=SsrMode::Async />
+                    <Route path=path!("/configure/:page/:id?") view=screen!(ThingsPage) ssr=SsrMode::Async />
+                    <Route path=path!("/integrate/:page/:id?") view=screen!(ThingsPage) ssr=SsrMode::Async />
+                    <Route path=path!("/admin/:page/:id?") view=screen!(ThingsPage) ssr=SsrMode::Async />
                     <Route path=path!("/account") view=screen!(AccountPage) ssr=SsrMode::Async />
                 </ParentRoute>
             </Routes>

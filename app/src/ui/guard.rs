@@ -11,7 +11,7 @@ pub fn sign_in_path(path: &str, query: &str) -> String {
 }
 
 /// Percent-encodes all but unreserved characters and `/`.
-fn escape(text: &str) -> String {
+pub fn escape(text: &str) -> String {
     text.bytes().fold(String::with_capacity(text.len()), |mut out, byte| {
         match byte {
             b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' | b'/' => out.push(char::from(byte)),

@@ -6,7 +6,7 @@
 use leptos::prelude::*;
 use leptos_router::{LazyRoute, lazy_route};
 
-use super::pages::{account, home, test};
+use super::pages::{account, admin, home, test, things};
 
 pub struct HomePage;
 
@@ -53,5 +53,65 @@ impl LazyRoute for AccountPage {
     }
     fn view(_screen: Self) -> AnyView {
         view! { <account::AccountPage /> }.into_any()
+    }
+}
+
+pub struct ThingsPage;
+
+#[lazy_route]
+impl LazyRoute for ThingsPage {
+    fn data() -> Self {
+        Self
+    }
+    fn view(_screen: Self) -> AnyView {
+        view! { <things::ThingsPage /> }.into_any()
+    }
+}
+
+pub struct ServicesPage;
+
+#[lazy_route]
+impl LazyRoute for ServicesPage {
+    fn data() -> Self {
+        Self
+    }
+    fn view(_screen: Self) -> AnyView {
+        view! { <admin::ServicesPage /> }.into_any()
+    }
+}
+
+pub struct AuditPage;
+
+#[lazy_route]
+impl LazyRoute for AuditPage {
+    fn data() -> Self {
+        Self
+    }
+    fn view(_screen: Self) -> AnyView {
+        view! { <admin::AuditPage /> }.into_any()
+    }
+}
+
+pub struct LogsPage;
+
+#[lazy_route]
+impl LazyRoute for LogsPage {
+    fn data() -> Self {
+        Self
+    }
+    fn view(_screen: Self) -> AnyView {
+        view! { <admin::LogsPage /> }.into_any()
+    }
+}
+
+pub struct SystemPage;
+
+#[lazy_route]
+impl LazyRoute for SystemPage {
+    fn data() -> Self {
+        Self
+    }
+    fn view(_screen: Self) -> AnyView {
+        view! { <admin::SystemPage /> }.into_any()
     }
 }

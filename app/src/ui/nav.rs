@@ -31,6 +31,11 @@ const fn entry(path: &'static str, label: &'static str, icon: Glyph, keywords: &
     Entry { path, label, icon, role: Role::User, keywords, shortcut: Some(shortcut) }
 }
 
+/// A page without a letter of its own, for people of at least this role.
+const fn page(path: &'static str, label: &'static str, icon: Glyph, keywords: &'static str, role: Role) -> Entry {
+    Entry { path, label, icon, role, keywords, shortcut: None }
+}
+
 /// The sidebar from top to bottom.
 pub const SIDEBAR: &[Group] = &[
     Group { label: "", entries: &[entry("/", "Home", Glyph::Home, "overview status start dashboard checklist", 'h')] },
@@ -39,6 +44,37 @@ pub const SIDEBAR: &[Group] = &[
         entries: &[
             entry("/test/text", "Text", Glyph::Chat, "console playground chat prompt completion compare", 't'),
             entry("/test/history", "History", Glyph::History, "runs requests past calls log", 'r'),
+        ],
+    },
+    Group {
+        label: "Configure",
+        entries: &[
+            entry("/configure/models", "Models", Glyph::Sparkle, "catalogue pricing mapping capabilities", 'm'),
+            entry("/configure/providers", "Providers", Glyph::Plug, "credentials adapters base url openai", 'p'),
+            page("/configure/routing", "Routing rules", Glyph::Route, "auto fallback weight task", Role::User),
+            page("/configure/classifications", "Task classes", Glyph::Tag, "patterns keywords regex", Role::User),
+            entry("/configure/limits", "Limits and budgets", Glyph::Gauge, "rate rpm tpm quota cost", 'l'),
+            page("/configure/prompts", "Prompts", Glyph::Book, "templates variables", Role::User),
+        ],
+    },
+    Group {
+        label: "Integrate",
+        entries: &[
+            entry("/integrate/keys", "API keys", Glyph::Key, "tokens secrets access", 'k'),
+            page("/integrate/services", "Endpoints", Glyph::Terminal, "services api reference try curl", Role::User),
+        ],
+    },
+    Group {
+        label: "Admin",
+        entries: &[
+            page("/admin/organizations", "Organizations", Glyph::Building, "tenants customers", Role::Admin),
+            entry("/admin/instances", "Instances", Glyph::Server, "environments credentials", 'i'),
+            page("/admin/projects", "Projects", Glyph::Folder, "applications", Role::User),
+            entry("/admin/users", "Users and roles", Glyph::Users, "people members access invite", 'u'),
+            page("/admin/settings", "Settings", Glyph::Sliders, "platform values", Role::Superadmin),
+            page("/admin/logs", "Logs", Glyph::List, "log lines errors warnings live", Role::Admin),
+            page("/admin/audit", "Audit log", Glyph::Shield, "who changed what history verify", Role::Admin),
+            page("/admin/system", "System", Glyph::Monitor, "deployment version database health tasks", Role::Admin),
         ],
     },
 ];

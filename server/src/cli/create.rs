@@ -3,11 +3,11 @@
 
 use std::{io::Write, sync::Arc};
 
-use app::types::Role;
+use app::types::{ApiKeyDraft, Role};
 use clap::ValueEnum;
 
 use super::{CliError, out};
-use crate::{app::Core, services::catalog::User};
+use crate::{app::Core, services::catalog::User, store::audit::Actor};
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
 pub enum RoleArg {
@@ -37,8 +37,11 @@ pub async fn key(
         Some(email) => by_email(core, email)?,
         None => first_administrator(core)?,
     };
-    let user = core.identity.let_in(&user, instance).await?;
-    let key = core.identity.create_key(&user, instance, name, days).await?;
+    let user = core.identity.let_in(&user, instance, "user", by()).await?;
+    let caller = core.identity.in_instance(&user, Some(instance))?;
+    let expires_us = days.map(|days| core.clock.now_us() + i64::from(days) * 86_400_000_000);
+    let draft = ApiKeyDraft { name: name.to_owned(), expires_us, ..ApiKeyDraft::default() };
+    let key = core.identity.create_key(&caller, draft, by()).await?;
     core.db.close().await;
     // The key alone on standard output, so that a script can take it.
     writeln!(std::io::stderr(), "Key \"{}\" of {} in the instance {}:", key.name, user.email, key.instance_id)?;
@@ -59,7 +62,7 @@ pub async fn user(
     };
     let organization = organization.ok_or_else(|| CliError::Said("there is no such organization".to_owned()))?;
     let name = name.unwrap_or_else(|| email.split('@').next().unwrap_or(email));
-    let user_id = core.identity.create_user(&organization.id, email, name, role.into()).await?;
+    let user_id = core.identity.create_user(&organization.id, email, name, role.into(), by()).await?;
     print_link(core, &user_id).await
 }
 
@@ -69,13 +72,18 @@ pub async fn link(core: &Core, email: &str) -> Result<(), CliError> {
 }
 
 async fn print_link(core: &Core, user_id: &str) -> Result<(), CliError> {
-    let token = core.identity.make_link(user_id).await?;
+    let token = core.identity.make_link(user_id, by()).await?.0;
     core.db.close().await;
     let base = match core.settings.server.public_url.trim_end_matches('/') {
         "" => format!("http://{}", core.settings.server.address),
         url => url.to_owned(),
     };
     Ok(writeln!(out(), "{base}/sign-in?token={token}")?)
+}
+
+/// Whoever may run commands on the server's machine.
+fn by() -> Actor {
+    Actor::system("Command line")
 }
 
 fn by_email(core: &Core, email: &str) -> Result<Arc<User>, CliError> {

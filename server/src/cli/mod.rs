@@ -1,5 +1,6 @@
 //! The command line.
 
+mod audit;
 mod config;
 mod create;
 mod health;
@@ -56,6 +57,9 @@ enum Command {
     /// Settings.
     #[command(subcommand)]
     Config(ConfigCommand),
+    /// The audit log.
+    #[command(subcommand)]
+    Audit(AuditCommand),
     /// Ask a running server whether it can do its work; exit code 0 if so.
     Healthcheck(HealthArgs),
 }
@@ -122,6 +126,16 @@ enum UserCommand {
     Link {
         #[arg(long)]
         email: String,
+    },
+}
+
+#[derive(Subcommand)]
+enum AuditCommand {
+    /// Walk the audit log and say whether anything was changed or taken away; exit code 0 if not.
+    Verify {
+        /// Id of the organization; without it, all of them and the platform's own log.
+        #[arg(long, value_name = "ID")]
+        org: Option<String>,
     },
 }
 
@@ -228,6 +242,10 @@ impl Cli {
             Command::User(UserCommand::Link { email }) => {
                 let core = open(read_settings(self.config.as_deref())?).await?;
                 create::link(&core, &email).await
+            }
+            Command::Audit(AuditCommand::Verify { org }) => {
+                let core = open(read_settings(self.config.as_deref())?).await?;
+                audit::verify(&core, org).await
             }
             Command::Healthcheck(args) => {
                 let url = match args.url {

@@ -23,12 +23,12 @@ async fn find(state: &AppState, parts: &Parts, instance: Option<&str>) -> Result
     let Some(cookies) = parts.headers.get(header::COOKIE).and_then(|value| value.to_str().ok()) else {
         return Err(IdentityError::NoKey);
     };
-    let user = state.identity.by_cookie(cookies).await?.ok_or(IdentityError::NoKey)?;
+    let session = state.identity.by_cookie(cookies).await?.ok_or(IdentityError::NoKey)?;
     // A browser sends the cookie with any site's request; only our own pages may act on it.
     if !same_origin(&parts.method, &parts.headers) {
         return Err(IdentityError::NoKey);
     }
-    state.identity.in_instance(&user, instance)
+    state.identity.in_instance(&session.user, instance)
 }
 
 /// The key a request shows: `Authorization` (`Bearer`, `Key` or bare), `x-api-key`, `x-goog-api-key`, `?key=`.

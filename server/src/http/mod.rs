@@ -6,11 +6,12 @@ mod envelope;
 mod facts;
 mod logs;
 mod openai;
-mod openapi;
+pub(crate) mod openapi;
 mod ops;
 mod problem;
 pub mod routes;
 mod sse;
+mod system;
 mod table;
 mod text;
 

@@ -17,6 +17,7 @@ use crate::{
         identity::{Denied, IdentityError},
         limits::{LimitError, Pool, Refusal},
         logs::LogsError,
+        system::SystemError,
     },
 };
 
@@ -56,6 +57,15 @@ impl From<LogsError> for Problem {
     }
 }
 
+impl From<SystemError> for Problem {
+    fn from(error: SystemError) -> Self {
+        match error {
+            SystemError::Denied(denied) => IdentityError::Denied(denied).into(),
+            SystemError::Store(error) => IdentityError::Store(error).into(),
+        }
+    }
+}
+
 impl Problem {
     pub(super) fn status(&self) -> u16 {
         match self {
@@ -68,6 +78,7 @@ impl Problem {
                 | IdentityError::WrongPassword => 401,
                 IdentityError::UnknownInstance(_) => 404,
                 IdentityError::NoAccess(_) | IdentityError::Denied(_) => 403,
+                IdentityError::NotFound(_) => 404,
                 IdentityError::Password(_) | IdentityError::Invalid { .. } => 400,
                 IdentityError::TooManyTries(_) => 429,
                 IdentityError::Busy | IdentityError::Store(_) => 503,
@@ -156,6 +167,7 @@ impl Problem {
         match self {
             Self::Identity(error) => match error {
                 IdentityError::UnknownInstance(_) => (INVALID, Some("instance_not_found"), None),
+                IdentityError::NotFound(_) => (INVALID, Some("not_found"), None),
                 IdentityError::NoAccess(_) => (INVALID, Some("instance_access_denied"), None),
                 IdentityError::Denied(denied) => denied_words(denied),
                 IdentityError::TooManyTries(_) => ("requests", Some("rate_limit_exceeded"), None),
@@ -170,7 +182,7 @@ impl Problem {
                 }
                 GatewayError::UnknownModel { .. } => (INVALID, Some("model_not_found"), Some("model")),
                 GatewayError::ModelNotAllowed { .. } => (INVALID, Some("model_not_allowed"), Some("model")),
-                GatewayError::LevelTooLow => (INVALID, Some("insufficient_permissions"), None),
+                GatewayError::Denied(denied) => denied_words(denied),
                 GatewayError::WrongCapability { .. } => (INVALID, Some("invalid_model_capability"), Some("model")),
                 GatewayError::CannotStream { .. } => (INVALID, Some("unsupported_value"), Some("stream")),
                 GatewayError::MissingCredential { .. } => ("server_error", Some("missing_api_key"), None),
@@ -250,6 +262,7 @@ impl Problem {
             Self::Identity(error) => match error {
                 IdentityError::NoKey => (401, "MISSING_AUTH"),
                 IdentityError::UnknownInstance(_) => (404, "INSTANCE_NOT_FOUND"),
+                IdentityError::NotFound(_) => (404, "NOT_FOUND"),
                 IdentityError::NoAccess(_) => (403, "INSTANCE_ACCESS_DENIED"),
                 IdentityError::Denied(denied) => (403, denied_code(denied)),
                 IdentityError::TooManyTries(_) => (429, "RATE_LIMITED"),
@@ -262,7 +275,8 @@ impl Problem {
                 GatewayError::Input(InputError::Syntax(_)) => (400, "INVALID_JSON"),
                 GatewayError::Input(_) => (400, "INVALID_REQUEST"),
                 GatewayError::UnknownModel { .. } => (404, "MODEL_NOT_FOUND"),
-                GatewayError::ModelNotAllowed { .. } | GatewayError::LevelTooLow => (403, "INSUFFICIENT_PERMISSIONS"),
+                GatewayError::ModelNotAllowed { .. } => (403, "INSUFFICIENT_PERMISSIONS"),
+                GatewayError::Denied(denied) => (403, denied_code(denied)),
                 GatewayError::WrongCapability { .. } => (400, "INVALID_MODEL_CAPABILITY"),
                 GatewayError::CannotStream { .. } => (400, "UNSUPPORTED_PROVIDER"),
                 GatewayError::MissingCredential { .. } => (500, "MISSING_API_KEY"),

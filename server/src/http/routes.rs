@@ -8,7 +8,7 @@ use axum::{
 };
 use tower_http::compression::CompressionLayer;
 
-use super::{config, envelope, logs, openai, openapi, ops, table::Table, text};
+use super::{config, envelope, logs, openai, openapi, ops, system, table::Table, text};
 use crate::state::AppState;
 
 /// Everything but the pages.
@@ -50,6 +50,7 @@ fn platform() -> Table {
         .get("/config/logs", logs::list)
         .delete("/config/logs", logs::delete)
         .get("/config/logs/stream", logs::follow)
+        .get("/config/system", system::state)
 }
 
 /// Needs no key.

@@ -46,6 +46,12 @@ pub fn chat_codec(adapter: &str) -> Option<&'static dyn ChatCodec> {
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(Arc<str>);
 
+impl Default for Secret {
+    fn default() -> Self {
+        Self::new("")
+    }
+}
+
 impl Secret {
     pub fn new(value: &str) -> Self {
         Self(value.into())

@@ -137,7 +137,7 @@ impl Upstream {
     }
 }
 
-fn is_local(url: &str) -> bool {
+pub fn is_local(url: &str) -> bool {
     let host = url.strip_prefix("http://").unwrap_or_default();
     ["127.", "localhost:", "localhost/", "[::1]"].iter().any(|local| host.starts_with(local))
 }

@@ -122,8 +122,8 @@ impl Layers {
 
     fn set(&mut self, path: &[String], value: Value, place: Place) -> Result<(), SettingsError> {
         let key = path.join(".");
-        let is_provider = path.len() == 3 && path[0] == "providers";
-        if !is_provider && !matches!(self.get(path), Some(known) if !known.is_table() || value.is_table()) {
+        let is_named = path.len() == 3 && ["providers", "oidc"].contains(&path[0].as_str());
+        if !is_named && !matches!(self.get(path), Some(known) if !known.is_table() || value.is_table()) {
             return Err(SettingsError::Unknown { place, hint: self.hint(&key), key });
         }
         let before = self.table.clone();

@@ -31,6 +31,8 @@ pub struct Settings {
     pub secrets: Secrets,
     pub log: Log,
     pub providers: BTreeMap<String, ProviderOverride>,
+    /// By name; the name is part of the addresses.
+    pub oidc: BTreeMap<String, OidcIssuer>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
@@ -212,6 +214,51 @@ pub struct ProviderOverride {
     pub api_key: Option<Secret>,
 }
 
+/// An issuer of OpenID Connect that signs people in.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct OidcIssuer {
+    /// The words on its button; the name when empty.
+    pub label: String,
+    pub issuer: String,
+    pub client_id: String,
+    /// Empty for a public client.
+    #[serde(deserialize_with = "secret")]
+    pub client_secret: Secret,
+    #[serde(deserialize_with = "words", default = "scopes")]
+    pub scopes: Vec<String>,
+    /// People with a verified e-mail address of these domains get an account at their first sign-in.
+    #[serde(deserialize_with = "words")]
+    pub create_for_domains: Vec<String>,
+    /// Their role, `user` (when empty) or `admin`, their organization (the first, when empty), the instances they may use,
+    /// and their level there (`user`, when empty).
+    pub role: String,
+    pub organization: String,
+    #[serde(deserialize_with = "words")]
+    pub instances: Vec<String>,
+    pub level: String,
+}
+
+impl OidcIssuer {
+    fn problem(&self, name: &str) -> Option<String> {
+        let is_name = |name: &str| name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
+        Some(match self {
+            _ if !is_name(name) => format!("\"{name}\" has to be a name of lower-case letters, digits and hyphens"),
+            own if reqwest::Url::parse(&own.issuer).is_err() => {
+                format!("{name}: issuer is not an address like https://accounts.example.org")
+            }
+            own if !is_safe(&own.issuer) => format!("{name}: issuer has to begin with https://"),
+            own if own.client_id.is_empty() => format!("{name}: client_id is needed"),
+            own if !own.scopes.iter().any(|scope| scope == "openid") => format!("{name}: scopes need openid"),
+            own if !["", "user", "admin"].contains(&&*own.role) => format!("{name}: role is user or admin"),
+            own if !["", "readonly", "user", "admin", "owner"].contains(&&*own.level) => {
+                format!("{name}: level is readonly, user, admin or owner")
+            }
+            _ => return None,
+        })
+    }
+}
+
 impl Settings {
     /// Whether the simulator stands in for providers without a credential.
     pub fn simulation_is_on(&self) -> bool {
@@ -264,8 +311,37 @@ impl Settings {
                 return Err(("providers", format!("\"{url}\" is not an address like https://api.openai.com/v1")));
             }
         }
+        if let Some(problem) = self.oidc.iter().find_map(|(name, issuer)| issuer.problem(name)) {
+            return Err(("oidc", problem));
+        }
         Ok(())
     }
+}
+
+/// Secrets go over TLS, or do not leave this machine.
+pub fn is_safe(url: &str) -> bool {
+    let Ok(url) = reqwest::Url::parse(url) else { return false };
+    let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']);
+    let is_here = host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback());
+    url.scheme() == "https" || (url.scheme() == "http" && is_here)
+}
+
+fn scopes() -> Vec<String> {
+    ["openid", "email", "profile"].map(str::to_owned).into()
+}
+
+/// A list of texts, or one text of words: an environment variable can say no list.
+fn words<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Words {
+        List(Vec<String>),
+        Text(String),
+    }
+    Ok(match Words::deserialize(deserializer)? {
+        Words::List(list) => list,
+        Words::Text(text) => text.split([',', ' ']).filter(|word| !word.is_empty()).map(str::to_owned).collect(),
+    })
 }
 
 fn millis<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {

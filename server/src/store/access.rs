@@ -1,6 +1,10 @@
 //! Who may do what in which instance.
 
-use super::{Db, StoreError, found};
+use super::{
+    Db, StoreError,
+    audit::{AuditEntry, audit},
+    found,
+};
 
 /// A row of `user_instance_access`. `level` is `readonly`, `user`, `admin` or `owner`.
 #[derive(Debug, Clone, PartialEq, sqlx::FromRow)]
@@ -35,13 +39,23 @@ const GRANT: &str = concat!(
      ON CONFLICT (user_id, instance_id) DO UPDATE SET level = excluded.level, granted_us = excluded.granted_us,
        updated_us = excluded.updated_us, deleted_us = NULL"
 );
+/// Leaves the level that somebody has.
+pub(super) const LET_IN: &str = concat!(
+    "INSERT INTO user_instance_access (",
+    columns!(),
+    ", updated_us) VALUES ($1, $2, $3, $4, $4)
+     ON CONFLICT (user_id, instance_id) DO UPDATE SET level = excluded.level, granted_us = excluded.granted_us,
+       updated_us = excluded.updated_us, deleted_us = NULL
+     WHERE user_instance_access.deleted_us IS NOT NULL"
+);
 const REVOKE: &str = "DELETE FROM user_instance_access WHERE user_id = $1 AND instance_id = $2";
 
 impl Db {
     /// Grants a level, in place of the one the user had there.
-    pub async fn grant_access(&self, row: &AccessRow) -> Result<(), StoreError> {
+    pub async fn grant_access(&self, row: &AccessRow, entry: &AuditEntry) -> Result<(), StoreError> {
         change!(self, row.granted_us, |t| {
             bind!(sqlx::query(GRANT), row; user_id, instance_id, level, granted_us).execute(&mut *t).await?;
+            audit!(t, entry);
         });
         Ok(())
     }

@@ -2,7 +2,13 @@
 
 use sqlx::types::Json;
 
-use super::{Db, Page, StoreError, found};
+use super::{
+    Db, Page, StoreError,
+    access::{self, AccessRow},
+    audit::{AuditEntry, audit},
+    found,
+    limits::{self, LimitRow},
+};
 
 /// A row of `api_keys`. Exactly one of `user_id` and `project_id` is set.
 #[derive(Debug, Clone, PartialEq, sqlx::FromRow)]
@@ -27,6 +33,23 @@ pub struct ApiKeyRow {
     pub revoked_us: Option<i64>,
     pub created_us: i64,
     pub deleted_us: Option<i64>,
+}
+
+/// A row of `retired_secrets`: what a rotation has replaced.
+#[derive(Debug, Clone, PartialEq, sqlx::FromRow)]
+pub struct RetiredSecretRow {
+    pub key_hash: Vec<u8>,
+    pub key_id: String,
+    pub expires_us: i64,
+}
+
+/// What comes into being with a key.
+#[derive(Debug, Default)]
+pub struct KeyExtras {
+    /// The level its person gets, unless they have one there.
+    pub access: Option<AccessRow>,
+    /// The limit that counts its calls.
+    pub limit: Option<LimitRow>,
 }
 
 /// Which keys to list; empty fields do not filter. Revoked keys are listed, deleted ones are not.
@@ -72,14 +95,33 @@ const LIST: &str = concat!(
 );
 const UPDATE: &str = "UPDATE api_keys SET name = $2, scopes = $3, allowed_models = $4, expires_us = $5
                       WHERE key_id = $1 AND deleted_us IS NULL";
-const REVOKE: &str =
-    "UPDATE api_keys SET revoked_us = $2 WHERE key_id = $1 AND deleted_us IS NULL AND revoked_us IS NULL";
+pub(super) const ALL_RETIRED: &str = "SELECT key_hash, key_id, expires_us FROM retired_secrets";
+/// Locks the row: of two rotations at once, the second retires the secret of the first.
+const LOCK: &str =
+    "UPDATE api_keys SET updated_us = $2 WHERE key_id = $1 AND revoked_us IS NULL AND deleted_us IS NULL";
+const FORGET: &str = "DELETE FROM retired_secrets WHERE key_id = $1";
+const RETIRE: &str = "INSERT INTO retired_secrets (key_hash, key_id, expires_us)
+                      SELECT key_hash, key_id, $2 FROM api_keys WHERE key_id = $1";
+const ROTATE: &str = "UPDATE api_keys SET key_hash = $2, masked = $3 WHERE key_id = $1";
+const REVOKE: &str = "UPDATE api_keys SET revoked_us = $2, updated_us = $2
+                      WHERE key_id = $1 AND deleted_us IS NULL AND revoked_us IS NULL";
+const DELETE: &str = "UPDATE api_keys SET deleted_us = $2, updated_us = $2, revoked_us = COALESCE(revoked_us, $2)
+                      WHERE key_id = $1 AND deleted_us IS NULL";
+const DELETE_LIMITS: &str = "UPDATE limits SET deleted_us = $2 WHERE key_id = $1 AND deleted_us IS NULL";
+/// Days are numbered from 1970; the index on (key, time) holds all that is read.
+const CALLS_PER_DAY: &str = "SELECT created_us / 86400000000 AS day, count(*) FROM request_log
+                             WHERE key_id = $1 AND created_us >= $2 GROUP BY 1 ORDER BY 1";
 const TOUCH: &str = "UPDATE api_keys SET last_used_us = $2
                      WHERE key_id = $1 AND (last_used_us IS NULL OR last_used_us < $2)";
 
 impl Db {
-    /// Adds a key.
-    pub async fn insert_api_key(&self, row: &ApiKeyRow) -> Result<(), StoreError> {
+    /// Adds a key and what comes with it.
+    pub async fn insert_api_key(
+        &self,
+        row: &ApiKeyRow,
+        extras: &KeyExtras,
+        entry: &AuditEntry,
+    ) -> Result<(), StoreError> {
         change!(self, row.created_us, |t| {
             bind!(sqlx::query(INSERT), row;
                   key_id, user_id, project_id, instance_id, org_id, name, key_hash, masked)
@@ -92,6 +134,15 @@ impl Db {
             .bind(row.deleted_us)
             .execute(&mut *t)
             .await?;
+            if let Some(access) = &extras.access {
+                bind!(sqlx::query(access::LET_IN), access; user_id, instance_id, level, granted_us)
+                    .execute(&mut *t)
+                    .await?;
+            }
+            if let Some(limit) = &extras.limit {
+                limits::insert!(t, limit);
+            }
+            audit!(t, entry);
         });
         Ok(())
     }
@@ -125,12 +176,50 @@ impl Db {
         Ok(())
     }
 
-    /// Revokes a key. `NotFound` when there is none or it is revoked already.
-    pub async fn revoke_api_key(&self, key_id: &str, now_us: i64) -> Result<(), StoreError> {
+    /// Gives a key another secret. The present one works until `until_us`, one that was retired before no longer does.
+    /// `NotFound` when there is no such key or it is revoked.
+    pub async fn rotate_api_key(
+        &self,
+        row: &ApiKeyRow,
+        until_us: i64,
+        now_us: i64,
+        entry: &AuditEntry,
+    ) -> Result<(), StoreError> {
         change!(self, now_us, |t| {
-            found(sqlx::query(REVOKE).bind(key_id).bind(now_us).execute(&mut *t).await?.rows_affected())?;
+            let lock = sqlx::query(LOCK).bind(&row.key_id).bind(now_us);
+            found(lock.execute(&mut *t).await?.rows_affected())?;
+            sqlx::query(FORGET).bind(&row.key_id).execute(&mut *t).await?;
+            if until_us > now_us {
+                sqlx::query(RETIRE).bind(&row.key_id).bind(until_us).execute(&mut *t).await?;
+            }
+            bind!(sqlx::query(ROTATE), row; key_id, key_hash, masked).execute(&mut *t).await?;
+            audit!(t, entry);
         });
         Ok(())
+    }
+
+    /// Revokes a key. `NotFound` when there is none or it is revoked already.
+    pub async fn revoke_api_key(&self, key_id: &str, now_us: i64, entry: &AuditEntry) -> Result<(), StoreError> {
+        change!(self, now_us, |t| {
+            found(sqlx::query(REVOKE).bind(key_id).bind(now_us).execute(&mut *t).await?.rows_affected())?;
+            audit!(t, entry);
+        });
+        Ok(())
+    }
+
+    /// Revokes a key and takes it off the lists, with its own limits.
+    pub async fn delete_api_key(&self, key_id: &str, now_us: i64, entry: &AuditEntry) -> Result<(), StoreError> {
+        change!(self, now_us, |t| {
+            found(sqlx::query(DELETE).bind(key_id).bind(now_us).execute(&mut *t).await?.rows_affected())?;
+            sqlx::query(DELETE_LIMITS).bind(key_id).bind(now_us).execute(&mut *t).await?;
+            audit!(t, entry);
+        });
+        Ok(())
+    }
+
+    /// How often a key was used on each day since: pairs of day (numbered from 1970) and calls; idle days are left out.
+    pub async fn calls_per_day(&self, key_id: &str, since_us: i64) -> Result<Vec<(i64, i64)>, StoreError> {
+        Ok(db!(self, |c| sqlx::query_as(CALLS_PER_DAY).bind(key_id).bind(since_us).fetch_all(c).await)?)
     }
 
     /// Notes when keys were last used: pairs of key id and time. Unknown keys are skipped. Not a change of configuration.

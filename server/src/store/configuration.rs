@@ -5,7 +5,7 @@ use sqlx::postgres::PgListener;
 use super::{
     Db, StoreError,
     access::{self, AccessRow},
-    api_keys::{self, ApiKeyRow},
+    api_keys::{self, ApiKeyRow, RetiredSecretRow},
     instances::{self, InstanceRow},
     limits::{self, LimitRow},
     models::{self, AliasRow, ModelRow},
@@ -29,6 +29,7 @@ pub struct Configuration {
     pub access: Vec<AccessRow>,
     /// Keys of live owners; they may be past their expiry.
     pub api_keys: Vec<ApiKeyRow>,
+    pub retired_secrets: Vec<RetiredSecretRow>,
     /// By `sort`, then id.
     pub providers: Vec<ProviderRow>,
     pub credentials: Vec<CredentialRow>,
@@ -74,6 +75,7 @@ impl Db {
                 users: sqlx::query_as(users::ALL_LIVE).fetch_all(&mut *t).await?,
                 access: sqlx::query_as(access::ALL_LIVE).fetch_all(&mut *t).await?,
                 api_keys: sqlx::query_as(api_keys::ALL_LIVE).fetch_all(&mut *t).await?,
+                retired_secrets: sqlx::query_as(api_keys::ALL_RETIRED).fetch_all(&mut *t).await?,
                 providers: sqlx::query_as(providers::ALL).fetch_all(&mut *t).await?,
                 credentials: sqlx::query_as(providers::ALL_CREDENTIALS).fetch_all(&mut *t).await?,
                 models: sqlx::query_as(models::ALL_LIVE).fetch_all(&mut *t).await?,

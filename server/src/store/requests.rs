@@ -3,13 +3,14 @@
 
 use std::{collections::HashSet, sync::LazyLock};
 
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sqlx::QueryBuilder;
 
 use super::{Db, Found, Hidden, LOOK_AT, Page, StoreError, rollups, usage};
 
 /// A row of `request_log`: one call, without what was said. Times are microseconds, money millionths of a US dollar.
-#[derive(Debug, Clone, PartialEq, sqlx::FromRow)]
+#[derive(Debug, Clone, PartialEq, sqlx::FromRow, Serialize, Deserialize)]
 pub struct RequestLogRow {
     pub request_id: String,
     /// When the call arrived.
@@ -55,19 +56,21 @@ pub struct RequestLogRow {
 }
 
 /// A row of `request_contents`: what was said, until it expires.
-#[derive(Debug, Clone, PartialEq, sqlx::FromRow)]
+#[derive(Debug, Clone, PartialEq, sqlx::FromRow, Serialize, Deserialize)]
 pub struct RequestContentRow {
     pub request_id: String,
     pub created_us: i64,
     pub expires_us: i64,
+    #[serde(with = "super::revealed")]
     pub request_body: Option<Hidden>,
+    #[serde(with = "super::revealed")]
     pub response_body: Option<Hidden>,
     /// A body was longer than what is kept.
     pub truncated: bool,
 }
 
 /// A row of `usage_logs`. The same call must always make the same `log_id`, so that writing it twice counts once.
-#[derive(Debug, Clone, PartialEq, sqlx::FromRow)]
+#[derive(Debug, Clone, PartialEq, sqlx::FromRow, Serialize, Deserialize)]
 pub struct UsageLogRow {
     pub log_id: String,
     pub instance_id: String,
@@ -86,7 +89,7 @@ pub struct UsageLogRow {
 }
 
 /// Everything that is kept of one call.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct RequestRecord {
     pub log: RequestLogRow,
     pub usage: Option<UsageLogRow>,
@@ -164,11 +167,16 @@ impl RequestFilter {
         self.equal().into_iter().take(4).find_map(|(column, value)| Some((column, value?)))
     }
 
+    /// Failures have a small index of their own.
+    fn is_failures_of_instance(&self) -> bool {
+        self.status.as_deref() == Some("failed") && self.index().is_some_and(|(column, _)| column == "instance_id")
+    }
+
     /// Whether an index knows everything that is asked for: every call it names is shown.
     fn is_indexed(&self) -> bool {
         let named = self.equal().iter().filter(|(_, value)| value.is_some()).count();
-        let failures = self.status.as_deref() == Some("failed") && self.instance_id.is_some();
-        let others = self.by_key.is_some() || self.model.is_some() || (self.status.is_some() && !failures);
+        let others =
+            self.by_key.is_some() || self.model.is_some() || (self.status.is_some() && !self.is_failures_of_instance());
         !others && named == usize::from(self.index().is_some())
     }
 }
@@ -214,7 +222,10 @@ macro_rules! content_columns {
 const GET: &str = concat!("SELECT ", log_columns!(), " FROM request_log WHERE request_id = $1");
 const PLACES: &str = "SELECT created_us, request_id FROM request_log WHERE 1 = 1";
 const IS_THERE: &str = "SELECT 1 FROM request_log WHERE request_id = $1";
-const LIST: &str = concat!("SELECT ", log_columns!(), " FROM request_log WHERE 1 = 1");
+// A limit inside keeps the conditions outside from being moved into it, so it is the index that is named that is used, and
+// rows are looked at only until there are enough.
+const LIST: &str =
+    concat!("SELECT ", log_columns!(), " FROM (SELECT ", log_columns!(), " FROM request_log WHERE 1 = 1");
 const CONTENTS: &str =
     concat!("SELECT ", content_columns!(), " FROM request_contents WHERE request_id = $1 AND expires_us > $2");
 // Postgres makes NUMERIC of a sum of BIGINT, so it is cast back.
@@ -379,7 +390,7 @@ impl Db {
 
     /// Calls, newest first.
     pub async fn list_requests(&self, filter: &RequestFilter, page: &Page) -> Result<Vec<RequestLogRow>, StoreError> {
-        self.requests_from(filter, None, page).await
+        self.requests_among(i64::MAX, filter, page).await
     }
 
     /// Calls, newest first, in a time that does not depend on how many there are.
@@ -387,66 +398,76 @@ impl Db {
         // One more than is shown tells whether there is a next page.
         let limit = usize::try_from(page.limit).unwrap_or(0);
         let longer = Page { after: page.after.clone(), limit: page.limit + 1 };
-        let least = if filter.is_indexed() { None } else { self.request_place(filter, page).await? };
-        let mut rows = self.requests_from(filter, least.as_ref(), &longer).await?;
-        let more = rows.len() > limit;
-        rows.truncate(limit);
-        let next = if more { rows.last().map(|last| (last.created_us, last.request_id.clone())) } else { least };
+        let look_at = if filter.is_indexed() { i64::MAX } else { LOOK_AT };
+        let mut rows = self.requests_among(look_at, filter, &longer).await?;
+        if rows.len() > limit {
+            rows.truncate(limit);
+            let next = rows.last().map(|last| (last.created_us, last.request_id.clone()));
+            return Ok(Found { rows, next });
+        }
+        let next = if filter.is_indexed() { None } else { self.request_place(filter, page).await? };
         Ok(Found { rows, next })
     }
 
-    /// The last call that a page may look at, if there is one that far back.
+    /// The last call that a page looks at, if there are so many.
     async fn request_place(&self, filter: &RequestFilter, page: &Page) -> Result<Option<(i64, String)>, StoreError> {
         Ok(db!(self, |c| {
             let mut place = QueryBuilder::new(PLACES);
             if let Some((column, value)) = filter.index() {
                 place.push(" AND ").push(column).push(" = ").push_bind(value);
             }
+            if filter.is_failures_of_instance() {
+                place.push(" AND status = 'failed'");
+            }
             span!(place, filter, page);
-            place.push(" ORDER BY created_us DESC, request_id DESC LIMIT 1 OFFSET ").push_bind(LOOK_AT);
+            place.push(" ORDER BY created_us DESC, request_id DESC LIMIT 1 OFFSET ").push_bind(LOOK_AT - 1);
             place.build_query_as().fetch_optional(c).await
         })?)
     }
 
-    async fn requests_from(
+    /// The newest calls that an index finds, at most `most` of them, and of those the ones that fit.
+    async fn requests_among(
         &self,
+        most: i64,
         filter: &RequestFilter,
-        least: Option<&(i64, String)>,
         page: &Page,
     ) -> Result<Vec<RequestLogRow>, StoreError> {
-        let index = filter.index().map(|(column, _)| column);
+        let index = filter.index();
+        let failed = filter.is_failures_of_instance();
         Ok(db!(self, |c| {
             let mut list = QueryBuilder::new(LIST);
+            if let Some((column, value)) = index {
+                list.push(" AND ").push(column).push(" = ").push_bind(value);
+            }
+            if failed {
+                // As text, so that the index is used.
+                list.push(" AND status = 'failed'");
+            }
+            span!(list, filter, page);
+            list.push(" ORDER BY created_us DESC, request_id DESC LIMIT ")
+                .push_bind(most)
+                .push(") AS newest WHERE 1 = 1");
             for (column, value) in filter.equal() {
-                let Some(value) = value else { continue };
-                if Some(column) == index {
+                if let Some(value) = value
+                    && index.is_none_or(|(indexed, _)| indexed != column)
+                {
                     list.push(" AND ").push(column).push(" = ").push_bind(value);
-                } else {
-                    // No index serves an expression: the one that was chosen does.
-                    list.push(" AND COALESCE(").push(column).push(", '') = ").push_bind(value);
                 }
             }
-            match filter.status.as_deref() {
-                // As text, so that the small index of failures is used.
-                Some("failed") => _ = list.push(" AND status = 'failed'"),
-                Some(status) => _ = list.push(" AND status = ").push_bind(status),
-                None => {}
+            if let Some(status) = filter.status.as_deref().filter(|_| !failed) {
+                list.push(" AND status = ").push_bind(status);
             }
             match filter.by_key {
-                Some(true) => _ = list.push(" AND COALESCE(key_id, '') <> ''"),
-                Some(false) => _ = list.push(" AND COALESCE(key_id, '') = ''"),
+                Some(true) => _ = list.push(" AND key_id IS NOT NULL"),
+                Some(false) => _ = list.push(" AND key_id IS NULL"),
                 None => {}
             }
             if let Some(model) = &filter.model {
                 list.push(" AND (model_used = ").push_bind(model);
                 list.push(" OR model_asked = ").push_bind(model).push(")");
             }
-            if let Some((time, id)) = least {
-                list.push(" AND (created_us, request_id) >= (").push_bind(time);
-                list.push(", ").push_bind(id).push(")");
-            }
-            span!(list, filter, page);
-            list.push(" ORDER BY created_us DESC, request_id DESC LIMIT ").push_bind(page.limit);
+            // The order is that of the inside: asked for again, SQLite would sort all of it before it answers the first row.
+            list.push(" LIMIT ").push_bind(page.limit);
             list.build_query_as().fetch_all(c).await
         })?)
     }

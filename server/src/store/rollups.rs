@@ -12,9 +12,8 @@ const DAY_US: i64 = 24 * HOUR_US;
 /// A span of time that is summed, and its length.
 pub(super) const GRAINS: [(&str, i64); 3] = [("minute", MINUTE_US), ("hour", HOUR_US), ("day", DAY_US)];
 
-/// What the calls of a row have in common: grain, start, instance, provider, model, project, user, key. What is absent is
-/// the empty text.
-pub(super) type Key<'a> = (&'static str, i64, [&'a str; 6]);
+/// What the calls of a row have in common: grain, start, instance, provider, model. What is absent is the empty text.
+pub(super) type Key<'a> = (&'static str, i64, [&'a str; 3]);
 
 /// What is counted.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -54,14 +53,7 @@ pub(super) fn of<'a>(rows: impl IntoIterator<Item = &'a RequestLogRow>) -> BTree
     let mut sums: BTreeMap<Key<'a>, Sums> = BTreeMap::new();
     let text = |value: &'a Option<String>| value.as_deref().unwrap_or_default();
     for row in rows {
-        let names = [
-            text(&row.instance_id),
-            text(&row.provider),
-            text(&row.model_used),
-            text(&row.project_id),
-            text(&row.user_id),
-            text(&row.key_id),
-        ];
+        let names = [text(&row.instance_id), text(&row.provider), text(&row.model_used)];
         for (grain, length) in GRAINS {
             let start_us = row.created_us.div_euclid(length) * length;
             sums.entry((grain, start_us, names)).or_default().add(row);
@@ -88,10 +80,10 @@ macro_rules! add {
 pub(super) use add;
 
 pub(super) const ADD: &str = "INSERT INTO request_rollups AS r
-      (grain, start_us, instance_id, provider, model, project_id, user_id, key_id, requests, completed, failed,
+      (grain, start_us, instance_id, provider, model, requests, completed, failed,
        rate_limited, input_tokens, cached_tokens, output_tokens, cost_micro_usd, latency_us, latency_max_us)
-    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)
-    ON CONFLICT (instance_id, grain, start_us, provider, model, project_id, user_id, key_id) DO UPDATE SET
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)
+    ON CONFLICT (instance_id, grain, start_us, provider, model) DO UPDATE SET
       requests = r.requests + excluded.requests, completed = r.completed + excluded.completed,
       failed = r.failed + excluded.failed, rate_limited = r.rate_limited + excluded.rate_limited,
       input_tokens = r.input_tokens + excluded.input_tokens, cached_tokens = r.cached_tokens + excluded.cached_tokens,
@@ -112,12 +104,6 @@ const TOTALS: &str = "SELECT CAST(COALESCE(SUM(requests), 0) AS BIGINT) AS reque
           SELECT * FROM request_rollups WHERE instance_id = $1 AND grain = 'hour' AND start_us >= $3 AND start_us < $4
           UNION ALL
           SELECT * FROM request_rollups WHERE instance_id = $1 AND grain = 'day' AND start_us >= $4) AS parts";
-/// Calls of an organization with a key, and without one.
-const ORIGINS: &str = "SELECT
-      EXISTS (SELECT 1 FROM request_rollups WHERE grain = 'day' AND key_id <> ''
-                AND instance_id IN (SELECT instance_id FROM instances WHERE org_id = $1)),
-      EXISTS (SELECT 1 FROM request_rollups WHERE grain = 'day' AND key_id = ''
-                AND instance_id IN (SELECT instance_id FROM instances WHERE org_id = $1))";
 /// The oldest span, so that one statement deletes little.
 const DELETE: &str = "DELETE FROM request_rollups WHERE grain = $1 AND start_us < $2 AND start_us =
     (SELECT MIN(start_us) FROM request_rollups WHERE grain = $1)";
@@ -138,11 +124,6 @@ impl Db {
             .bind(day)
             .fetch_one(c)
             .await)?)
-    }
-
-    /// Whether an organization has ever called with a key, and without one (from a console).
-    pub async fn request_origins(&self, org_id: &str) -> Result<(bool, bool), StoreError> {
-        Ok(db!(self, |c| sqlx::query_as(ORIGINS).bind(org_id).fetch_one(c).await)?)
     }
 
     /// Deletes the oldest span of a grain from before a time; how many rows. Repeat until it answers 0.

@@ -2,6 +2,8 @@
 
 use super::{
     Db, StoreError,
+    audit::{AuditEntry, audit},
+    found,
     users::{self, UserRow},
 };
 
@@ -16,6 +18,8 @@ pub struct SessionRow {
     pub last_seen_us: i64,
     pub ip: Option<String>,
     pub user_agent: Option<String>,
+    /// How it was opened: `password`, `link`, or the name of an issuer.
+    pub method: String,
 }
 
 /// A row of `sign_in_links`.
@@ -31,22 +35,26 @@ pub struct SignInLinkRow {
 
 macro_rules! columns {
     () => {
-        "session_hash, user_id, created_us, expires_us, last_seen_us, ip, user_agent"
+        "session_hash, user_id, created_us, expires_us, last_seen_us, ip, user_agent, method"
     };
 }
 
-const INSERT: &str = concat!("INSERT INTO sessions (", columns!(), ") VALUES ($1, $2, $3, $4, $5, $6, $7)");
+const INSERT: &str = concat!("INSERT INTO sessions (", columns!(), ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8)");
 const LIVE: &str = concat!("SELECT ", columns!(), " FROM sessions WHERE session_hash = $1 AND expires_us > $2");
 const OF_USER: &str = concat!(
     "SELECT ",
     columns!(),
     " FROM sessions WHERE user_id = $1 AND expires_us > $2 ORDER BY created_us DESC, session_hash"
 );
-const TOUCH: &str = "UPDATE sessions SET last_seen_us = $2, expires_us = $3 WHERE session_hash = $1";
-const END: &str = "DELETE FROM sessions WHERE session_hash = $1";
-const END_OF_USER: &str = "DELETE FROM sessions WHERE user_id = $1";
-const EXPIRE: [&str; 2] =
-    ["DELETE FROM sessions WHERE expires_us <= $1", "DELETE FROM sign_in_links WHERE expires_us <= $1"];
+const TOUCH: &str = "UPDATE sessions SET last_seen_us = $2 WHERE session_hash = $1 AND last_seen_us < $2";
+const END: &str = "DELETE FROM sessions WHERE session_hash = $1 AND user_id = $2";
+const END_OF_USER: &str = "DELETE FROM sessions WHERE user_id = $1 AND session_hash <> $2";
+const EXPIRE: [&str; 4] = [
+    "DELETE FROM sessions WHERE expires_us <= $1",
+    "DELETE FROM sign_in_links WHERE expires_us <= $1",
+    "DELETE FROM used_sign_ins WHERE expires_us <= $1",
+    "DELETE FROM retired_secrets WHERE expires_us <= $1",
+];
 const INSERT_LINK: &str = "INSERT INTO sign_in_links (link_hash, user_id, created_us, expires_us, used_us)
                            VALUES ($1, $2, $3, $4, $5)";
 const REDEEM: &str = "UPDATE sign_in_links SET used_us = $2
@@ -55,13 +63,17 @@ const REDEEM: &str = "UPDATE sign_in_links SET used_us = $2
     RETURNING user_id";
 
 impl Db {
-    /// Opens a session.
-    pub async fn insert_session(&self, row: &SessionRow) -> Result<(), StoreError> {
-        db_write!(self, |c| bind!(sqlx::query(INSERT), row;
-            session_hash, user_id, created_us, expires_us, last_seen_us, ip, user_agent)
-        .execute(c)
-        .await
-        .map(|_| ()))?;
+    /// Opens a session: its user has signed in. `NotFound` when the user is gone.
+    pub async fn open_session(&self, row: &SessionRow, entry: &AuditEntry) -> Result<(), StoreError> {
+        tx!(self, |t| {
+            let touch = sqlx::query(users::TOUCH).bind(&row.user_id).bind(row.created_us);
+            found(touch.execute(&mut *t).await?.rows_affected())?;
+            bind!(sqlx::query(INSERT), row;
+                  session_hash, user_id, created_us, expires_us, last_seen_us, ip, user_agent, method)
+            .execute(&mut *t)
+            .await?;
+            audit!(t, entry);
+        });
         Ok(())
     }
 
@@ -84,31 +96,46 @@ impl Db {
         Ok(db!(self, |c| sqlx::query_as(OF_USER).bind(user_id).bind(now_us).fetch_all(c).await)?)
     }
 
-    /// Notes that a session was used, and until when it lasts now.
-    pub async fn touch_session(&self, session_hash: &[u8], now_us: i64, expires_us: i64) -> Result<(), StoreError> {
-        db_write!(self, |c| sqlx::query(TOUCH)
-            .bind(session_hash)
-            .bind(now_us)
-            .bind(expires_us)
-            .execute(c)
-            .await
-            .map(|_| ()))?;
+    /// Notes that a session was used.
+    pub async fn touch_session(&self, session_hash: &[u8], now_us: i64) -> Result<(), StoreError> {
+        db_write!(self, |c| sqlx::query(TOUCH).bind(session_hash).bind(now_us).execute(c).await.map(|_| ()))?;
         Ok(())
     }
 
-    /// Ends a session; true when there was one.
-    pub async fn end_session(&self, session_hash: &[u8]) -> Result<bool, StoreError> {
-        let ended =
-            db_write!(self, |c| sqlx::query(END).bind(session_hash).execute(c).await.map(|r| r.rows_affected()))?;
-        Ok(ended > 0)
+    /// Ends a session of a user; true when there was one.
+    pub async fn end_session(
+        &self,
+        session_hash: &[u8],
+        user_id: &str,
+        entry: &AuditEntry,
+    ) -> Result<bool, StoreError> {
+        Ok(tx!(self, |t| {
+            let ended = sqlx::query(END).bind(session_hash).bind(user_id).execute(&mut *t).await?.rows_affected();
+            if ended > 0 {
+                audit!(t, entry);
+            }
+            ended > 0
+        }))
     }
 
-    /// Ends every session of a user; how many there were.
-    pub async fn end_sessions_of_user(&self, user_id: &str) -> Result<u64, StoreError> {
-        Ok(db_write!(self, |c| sqlx::query(END_OF_USER).bind(user_id).execute(c).await.map(|r| r.rows_affected()))?)
+    /// Ends every session of a user but one, if any; how many there were.
+    pub async fn end_sessions_of_user(
+        &self,
+        user_id: &str,
+        but: Option<&[u8]>,
+        entry: &AuditEntry,
+    ) -> Result<u64, StoreError> {
+        Ok(tx!(self, |t| {
+            let end = sqlx::query(END_OF_USER).bind(user_id).bind(but.unwrap_or_default());
+            let ended = end.execute(&mut *t).await?.rows_affected();
+            if ended > 0 {
+                audit!(t, entry);
+            }
+            ended
+        }))
     }
 
-    /// Removes sessions and links whose time is over; how many.
+    /// Removes sessions, links, finished sign-ins and retired secrets whose time is over; how many.
     pub async fn delete_expired_sign_ins(&self, now_us: i64) -> Result<u64, StoreError> {
         Ok(tx!(self, |t| {
             let mut gone = 0;
@@ -120,11 +147,13 @@ impl Db {
     }
 
     /// Adds a sign-in link.
-    pub async fn insert_sign_in_link(&self, row: &SignInLinkRow) -> Result<(), StoreError> {
-        db_write!(self, |c| bind!(sqlx::query(INSERT_LINK), row; link_hash, user_id, created_us, expires_us, used_us)
-            .execute(c)
-            .await
-            .map(|_| ()))?;
+    pub async fn insert_sign_in_link(&self, row: &SignInLinkRow, entry: &AuditEntry) -> Result<(), StoreError> {
+        tx!(self, |t| {
+            bind!(sqlx::query(INSERT_LINK), row; link_hash, user_id, created_us, expires_us, used_us)
+                .execute(&mut *t)
+                .await?;
+            audit!(t, entry);
+        });
         Ok(())
     }
 

@@ -1,23 +1,47 @@
 //! Every function of the store, on both databases.
 
+mod audit;
 mod catalogue;
 mod database;
 mod operations;
 mod people;
-mod requests;
+pub(crate) mod requests;
 mod tenants;
 
 use serde_json::json;
 
 use super::{
-    Db, Page, StoreError, access::AccessRow, api_keys::ApiKeyRow, instances::InstanceRow, models::ModelRow,
-    organizations::OrganizationRow, projects::ProjectRow, providers::ProviderRow, testing::each_db, users::UserRow,
+    Db, Page, StoreError,
+    access::AccessRow,
+    api_keys::{ApiKeyRow, KeyExtras},
+    audit::{Actor, AuditEntry},
+    instances::InstanceRow,
+    models::ModelRow,
+    organizations::OrganizationRow,
+    projects::ProjectRow,
+    providers::ProviderRow,
+    testing::each_db,
+    users::UserRow,
 };
 
 const T0: i64 = 1_790_000_000_000_000;
 
 fn conflict<T: std::fmt::Debug>(result: Result<T, StoreError>, what: &str) {
     assert_eq!(result.unwrap_err(), StoreError::Conflict { what: what.into() });
+}
+
+/// An entry of the audit log.
+fn note() -> AuditEntry {
+    AuditEntry {
+        org_id: "o1".into(),
+        time_us: T0,
+        actor: Actor::system("test"),
+        action: "thing.changed".into(),
+        target: ("thing".into(), "t1".into(), "A thing".into()),
+        instance_id: None,
+        outcome: "succeeded",
+        details: json!({"after": {"name": "ü \" \\"}}),
+    }
 }
 
 fn organization(id: &str, created_us: i64) -> OrganizationRow {
@@ -144,7 +168,7 @@ async fn populate(db: &Db) {
     db.insert_organization(&organization("o1", T0)).await.unwrap();
     db.insert_instance(&instance("i1", "o1", T0)).await.unwrap();
     db.insert_project(&project("p1", "i1", T0)).await.unwrap();
-    db.insert_user(&user("u1", "o1", "ada@example.com", T0)).await.unwrap();
+    db.insert_user(&user("u1", "o1", "ada@example.com", T0), &note()).await.unwrap();
     let access = AccessRow { user_id: "u1".into(), instance_id: "i1".into(), level: "user".into(), granted_us: T0 };
-    db.grant_access(&access).await.unwrap();
+    db.grant_access(&access, &note()).await.unwrap();
 }

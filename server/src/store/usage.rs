@@ -84,6 +84,12 @@ pub(super) const SUM: &str = "SELECT
       AND ($3 IS NULL OR instance_id IN (SELECT instance_id FROM instances WHERE org_id = $3))
       AND ($4 IS NULL OR instance_id = $4) AND ($5 IS NULL OR project_id = $5) AND ($6 IS NULL OR key_id = $6)
       AND ($7 IS NULL OR provider = $7) AND ($8 IS NULL OR model = $8)";
+/// Calls of an organization with a key, and without one.
+const ORIGINS: &str = "SELECT
+      EXISTS (SELECT 1 FROM usage_daily WHERE key_id <> ''
+                AND instance_id IN (SELECT instance_id FROM instances WHERE org_id = $1)),
+      EXISTS (SELECT 1 FROM usage_daily WHERE key_id = ''
+                AND instance_id IN (SELECT instance_id FROM instances WHERE org_id = $1))";
 const DELETE: &str = "DELETE FROM usage_daily WHERE day < $1";
 
 /// The sum of a scope inside a transaction.
@@ -101,6 +107,11 @@ impl Db {
     /// What a scope used on a day, and since the first day of its month.
     pub async fn usage_sum(&self, scope: &UsageScope, month: i64, day: i64) -> Result<UsageSum, StoreError> {
         Ok(db!(self, |c| sum!(c, scope, month, day))?)
+    }
+
+    /// Whether an organization has ever used something with a key, and without one (from a console).
+    pub async fn usage_origins(&self, org_id: &str) -> Result<(bool, bool), StoreError> {
+        Ok(db!(self, |c| sqlx::query_as(ORIGINS).bind(org_id).fetch_one(c).await)?)
     }
 
     /// Deletes the days before one.

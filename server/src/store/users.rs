@@ -1,6 +1,10 @@
 //! People. The password hash stays out of the row: only signing in asks for it.
 
-use super::{Db, Hidden, Page, StoreError, found};
+use super::{
+    Db, Hidden, Page, StoreError,
+    audit::{AuditEntry, audit},
+    found,
+};
 
 /// A row of `users`, without its password hash.
 #[derive(Debug, Clone, PartialEq, sqlx::FromRow)]
@@ -40,7 +44,7 @@ const LIST: &str = concat!(
 );
 const UPDATE: &str = "UPDATE users SET email = $2, name = $3, role = $4, is_active = $5, updated_us = $6
                       WHERE user_id = $1 AND deleted_us IS NULL";
-const TOUCH: &str = "UPDATE users SET last_sign_in_us = $2 WHERE user_id = $1 AND deleted_us IS NULL";
+pub(super) const TOUCH: &str = "UPDATE users SET last_sign_in_us = $2 WHERE user_id = $1 AND deleted_us IS NULL";
 const PASSWORD: &str = "SELECT password_hash FROM users WHERE user_id = $1 AND deleted_us IS NULL";
 const SET_PASSWORD: &str =
     "UPDATE users SET password_hash = $2, updated_us = $3 WHERE user_id = $1 AND deleted_us IS NULL";
@@ -56,12 +60,13 @@ const RESTORE: &str =
 
 impl Db {
     /// Adds a user without a password. A taken e-mail is `Conflict { what: "users.email" }`.
-    pub async fn insert_user(&self, row: &UserRow) -> Result<(), StoreError> {
+    pub async fn insert_user(&self, row: &UserRow, entry: &AuditEntry) -> Result<(), StoreError> {
         change!(self, row.created_us, |t| {
             bind!(sqlx::query(INSERT), row;
                   user_id, org_id, email, name, role, is_active, last_sign_in_us, created_us, updated_us, deleted_us)
             .execute(&mut *t)
             .await?;
+            audit!(t, entry);
         });
         Ok(())
     }
@@ -96,17 +101,6 @@ impl Db {
         Ok(())
     }
 
-    /// Notes a sign-in. Not a change of configuration.
-    pub async fn touch_user(&self, user_id: &str, now_us: i64) -> Result<(), StoreError> {
-        let done = db_write!(self, |c| sqlx::query(TOUCH)
-            .bind(user_id)
-            .bind(now_us)
-            .execute(c)
-            .await
-            .map(|r| r.rows_affected()))?;
-        found(done)
-    }
-
     /// The stored password hash of a live user; `None` when the user is unknown or has no password.
     pub async fn password_hash(&self, user_id: &str) -> Result<Option<Hidden>, StoreError> {
         let row: Option<Option<Hidden>> =
@@ -115,11 +109,18 @@ impl Db {
     }
 
     /// Stores or removes a password hash and ends the user's sessions.
-    pub async fn set_password_hash(&self, user_id: &str, hash: Option<&str>, now_us: i64) -> Result<(), StoreError> {
+    pub async fn set_password_hash(
+        &self,
+        user_id: &str,
+        hash: Option<&str>,
+        now_us: i64,
+        entry: &AuditEntry,
+    ) -> Result<(), StoreError> {
         tx!(self, |t| {
             let set = sqlx::query(SET_PASSWORD).bind(user_id).bind(hash).bind(now_us);
             found(set.execute(&mut *t).await?.rows_affected())?;
             sqlx::query(END_SESSIONS).bind(user_id).execute(&mut *t).await?;
+            audit!(t, entry);
         });
         Ok(())
     }

@@ -1,6 +1,7 @@
 //! The consoles: Leptos pages, server functions, static files.
 
 mod assets;
+mod oidc;
 mod pages;
 mod platform;
 mod ports;
@@ -10,7 +11,7 @@ use axum::{
     Router,
     http::{HeaderValue, Response, header},
     middleware,
-    routing::post,
+    routing::{get, post},
 };
 use leptos::prelude::provide_context;
 use leptos_axum::{
@@ -39,6 +40,8 @@ pub fn router(state: &AppState) -> Router {
     let files = ServiceBuilder::new().map_response(forever).service(site_pkg_dir_service(&options));
     let pages = Router::new()
         .route("/test/text/run", post(pages::run_text))
+        .route("/auth/oidc/{name}/start", get(oidc::start))
+        .route("/auth/oidc/{name}/callback", get(oidc::callback))
         .leptos_routes_with_context(state, generate_route_list(app::ui::App), context.clone(), shell)
         .fallback(file_and_error_handler_with_context::<AppState, _>(context, app::ui::shell))
         .layer(middleware::from_fn_with_state(state.clone(), session::attach))

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use app::{
     error::AppError,
     ports::{self, Caller},
-    types::{LogFilter, LogLine, Page},
+    types::{LogFilter, LogLine, Page, SystemState},
 };
 use async_trait::async_trait;
 use serde_json::Value;
@@ -15,6 +15,7 @@ use crate::{
     services::{
         identity::{self, IdentityError},
         logs::{LogQuery, LogsError},
+        system::SystemError,
     },
     store::{self, logs::LogRow},
 };
@@ -57,6 +58,14 @@ impl ports::Platform for Pages {
     async fn delete_logs(&self, caller: &Caller, older_than_days: u32) -> Result<u64, AppError> {
         let deleted = self.state.logs.delete(&self.person(caller)?, older_than_days).await;
         deleted.map_err(|error| told(error, &caller.request_id))
+    }
+
+    async fn system(&self, caller: &Caller) -> Result<SystemState, AppError> {
+        let state = self.state.system.state(&self.person(caller)?).await;
+        state.map_err(|error| match error {
+            SystemError::Denied(denied) => outward(IdentityError::Denied(denied), &caller.request_id),
+            SystemError::Store(error) => outward(IdentityError::Store(error), &caller.request_id),
+        })
     }
 }
 

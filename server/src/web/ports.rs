@@ -2,6 +2,8 @@
 
 mod credentials;
 mod models;
+mod people;
+mod services;
 mod things;
 
 use std::sync::Arc;
@@ -10,18 +12,19 @@ use app::{
     error::AppError,
     ports::{self, Caller, Origin, Ports},
     types::{
-        Attempt, Checklist, InstanceRef, Me, ModelCard, NewApiKey, Overview, Page, ProviderCard, ProviderState,
-        RunDetail, RunFilter, RunSummary, Totals,
+        Attempt, Checklist, InstanceRef, Me, ModelCard, Overview, Page, ProviderCard, ProviderState, RunDetail,
+        RunFilter, RunSummary, SignInIssuer, Totals,
     },
 };
 use async_trait::async_trait;
 use serde::Deserialize;
 
+pub use self::people::visit;
 use crate::{
     services::{
         catalog::{Model, Snapshot, User},
         gateway::GatewayError,
-        identity::{self, IdentityError, Visit},
+        identity::{self, Deed, Denied, IdentityError, Place, may},
     },
     state::AppState,
     store::{
@@ -42,7 +45,10 @@ pub fn ports(state: &AppState) -> Ports {
         home: pages.clone(),
         runs: pages.clone(),
         api_keys: pages.clone(),
+        sessions: pages.clone(),
+        audit: pages.clone(),
         things: Arc::new(things::Things { state: state.clone() }),
+        services: Arc::new(services::Services),
         credentials: Arc::new(credentials::Credentials { state: state.clone() }),
         models: Arc::new(models::Models { state: state.clone() }),
         platform: pages,
@@ -74,7 +80,8 @@ pub(super) fn outward(error: IdentityError, request_id: &str) -> AppError {
         IdentityError::Invalid { field, message } => AppError::Invalid { field: field.to_owned(), message },
         IdentityError::TooManyTries(wait) => AppError::TooMany { retry_after_s: wait.as_secs().max(1) },
         IdentityError::UnknownInstance(name) => AppError::NotFound { what: format!("The instance \"{name}\"") },
-        error @ (IdentityError::NoAccess(_) | IdentityError::Denied(_) | IdentityError::Inactive) => {
+        IdentityError::NotFound(what) => AppError::NotFound { what: format!("This {what}") },
+        error @ (IdentityError::NoAccess(_) | IdentityError::Inactive | IdentityError::Denied(_)) => {
             AppError::Forbidden { message: error.to_string() }
         }
         IdentityError::NoKey | IdentityError::BadKey | IdentityError::ExpiredKey | IdentityError::TestKey => {
@@ -119,6 +126,7 @@ impl ports::Account for Pages {
             email: user.email.clone(),
             role: user.role,
             has_password,
+            present_password_needed: has_password && !caller.is_fresh_link,
             organization: snapshot.organizations.get(&user.org_id).map(|o| o.name.clone()).unwrap_or_default(),
             instances,
             environment: self.state.settings.environment.as_str().to_owned(),
@@ -128,30 +136,35 @@ impl ports::Account for Pages {
     }
 
     async fn sign_in(&self, email: &str, password: &str, origin: Origin) -> Result<String, AppError> {
-        let visit = Visit { ip: origin.ip, user_agent: origin.user_agent };
-        self.state.identity.sign_in(email, password, visit).await.map_err(|error| outward(error, ""))
+        self.state.identity.sign_in(email, password, visit(origin)).await.map_err(|error| outward(error, ""))
     }
 
     async fn sign_in_by_link(&self, token: &str, origin: Origin) -> Result<String, AppError> {
-        let visit = Visit { ip: origin.ip, user_agent: origin.user_agent };
-        let cookie = self.state.identity.redeem_link(token, visit).await.map_err(|error| outward(error, ""))?;
+        let cookie = self.state.identity.redeem_link(token, visit(origin)).await.map_err(|error| outward(error, ""))?;
         cookie.ok_or_else(|| AppError::Invalid {
             field: "token".to_owned(),
             message: "This link was used already, or it is too old.".to_owned(),
         })
     }
 
-    async fn sign_out(&self, cookies: &str) -> Result<String, AppError> {
-        self.state.identity.sign_out(cookies).await.map_err(|error| outward(error, ""))
+    async fn sign_out(&self, cookies: &str, origin: Origin) -> Result<String, AppError> {
+        self.state.identity.sign_out(cookies, &visit(origin)).await.map_err(|error| outward(error, ""))
     }
 
-    async fn set_password(&self, caller: &Caller, password: &str, origin: Origin) -> Result<String, AppError> {
-        let visit = Visit { ip: origin.ip, user_agent: origin.user_agent };
-        self.state
-            .identity
-            .set_password(&caller.user_id, password, visit)
-            .await
-            .map_err(|error| outward(error, &caller.request_id))
+    async fn set_password(
+        &self,
+        caller: &Caller,
+        password: &str,
+        present: Option<&str>,
+        origin: Origin,
+    ) -> Result<String, AppError> {
+        let user = self.user(&self.state.catalog.snapshot(), caller)?;
+        let set = self.state.identity.set_password(&user, present, caller.is_fresh_link, password, visit(origin)).await;
+        set.map_err(|error| outward(error, &caller.request_id))
+    }
+
+    async fn issuers(&self) -> Result<Vec<SignInIssuer>, AppError> {
+        Ok(self.state.identity.oidc.list())
     }
 }
 
@@ -263,7 +276,7 @@ impl ports::Home for Pages {
         let db = &self.state.db;
         let totals = db.request_totals(&caller.instance_id, now_us - DAY_US).await.map_err(&failed)?;
         let recent = db.list_requests(&in_instance(caller), &store::Page::first(8)).await.map_err(&failed)?;
-        let (has_api_run, has_console_run) = db.request_origins(&caller.org_id).await.map_err(&failed)?;
+        let (has_api_run, has_console_run) = db.usage_origins(&caller.org_id).await.map_err(&failed)?;
         let providers = self.provider_cards(&snapshot, &caller.instance_id);
         let sample_model = SAMPLE_MODELS
             .iter()
@@ -300,6 +313,8 @@ impl ports::Home for Pages {
 
     async fn dismiss_checklist(&self, caller: &Caller) -> Result<(), AppError> {
         let failed = Self::failed(&caller.request_id);
+        let acting = self.acting(caller)?;
+        may(&acting, Deed::Administer, Place::Organization(&acting.org_id)).map_err(denied)?;
         let by = serde_json::json!({ "by": caller.user_id });
         self.state
             .db
@@ -313,6 +328,8 @@ impl ports::Home for Pages {
 #[async_trait]
 impl ports::Runs for Pages {
     async fn list(&self, caller: &Caller, filter: RunFilter) -> Result<Page<RunSummary>, AppError> {
+        let acting = self.acting(caller)?;
+        may(&acting, Deed::Read, acting.place()).map_err(denied)?;
         let limit = filter.limit.clamp(1, MAX_PAGE);
         let after = match filter.after.as_deref() {
             None => None,
@@ -323,7 +340,15 @@ impl ports::Runs for Pages {
         };
         let wanted = RequestFilter {
             surface: filter.surface,
-            user_id: filter.mine.then(|| caller.user_id.clone()),
+            user_id: filter.mine.then(|| caller.user_id.clone()).or(filter.user_id),
+            status: filter.status,
+            model: filter.model,
+            provider: filter.provider,
+            error_class: filter.error_class,
+            project_id: filter.project_id,
+            key_id: filter.key_id,
+            from_us: filter.from_us,
+            until_us: filter.until_us,
             ..in_instance(caller)
         };
         let page = store::Page { after, limit: i64::from(limit) };
@@ -335,14 +360,14 @@ impl ports::Runs for Pages {
     async fn get(&self, caller: &Caller, request_id: &str) -> Result<RunDetail, AppError> {
         let failed = Self::failed(&caller.request_id);
         let snapshot = self.state.catalog.snapshot();
-        let user = self.user(&snapshot, caller)?;
+        let acting = self.acting(caller)?;
         let row = self
             .state
             .db
             .request(request_id)
             .await
             .map_err(&failed)?
-            .filter(|row| may_see(&snapshot, &user, row))
+            .filter(|row| may_see(&snapshot, &acting, row))
             .ok_or_else(|| AppError::NotFound { what: "This request".to_owned() })?;
         let contents = self.state.db.request_contents(request_id, self.state.clock.now_us()).await.map_err(&failed)?;
         let attempts = row.attempts["items"].as_array().map_or_else(Vec::new, |items| {
@@ -363,17 +388,8 @@ impl ports::Runs for Pages {
     }
 }
 
-#[async_trait]
-impl ports::ApiKeys for Pages {
-    async fn create(&self, caller: &Caller, name: &str) -> Result<NewApiKey, AppError> {
-        let snapshot = self.state.catalog.snapshot();
-        let user = self.user(&snapshot, caller)?;
-        self.state
-            .identity
-            .create_key(&user, &caller.instance_id, name, None)
-            .await
-            .map_err(|error| outward(error, &caller.request_id))
-    }
+fn denied(denied: Denied) -> AppError {
+    AppError::Forbidden { message: format!("{denied}.") }
 }
 
 fn in_instance(caller: &Caller) -> RequestFilter {
@@ -381,12 +397,15 @@ fn in_instance(caller: &Caller) -> RequestFilter {
 }
 
 /// Own requests, and those of instances one has a level in.
-fn may_see(snapshot: &Snapshot, user: &User, row: &RequestLogRow) -> bool {
-    if row.user_id.as_deref() == Some(&user.id) {
+fn may_see(snapshot: &Snapshot, acting: &identity::Caller, row: &RequestLogRow) -> bool {
+    if row.user_id.is_some() && row.user_id == acting.user_id {
         return true;
     }
     let instance = row.instance_id.as_ref().and_then(|id| snapshot.instances.get(id));
-    instance.is_some_and(|instance| identity::level(user, &instance.id, &instance.org_id).is_some())
+    instance.is_some_and(|instance| {
+        let place = Place::Instance { org_id: &instance.org_id, instance_id: &instance.id };
+        may(acting, Deed::Read, place).is_ok()
+    })
 }
 
 pub(super) fn read_cursor(cursor: &str) -> Option<(i64, String)> {

@@ -32,7 +32,8 @@ pub async fn attach(State(state): State<AppState>, request: Request, next: Next)
 
 async fn answer(state: AppState, info: RequestInfo, mut request: Request, next: Next) -> Response {
     let request_id = info.request_id.clone();
-    let origin = Origin { ip: info.ip.clone(), user_agent: info.user_agent.clone() };
+    let origin =
+        Origin { ip: info.ip.clone(), user_agent: info.user_agent.clone(), request_id: info.request_id.clone() };
     let cookies = request.headers().get(header::COOKIE).and_then(|value| value.to_str().ok()).map(str::to_owned);
     let caller = match &cookies {
         Some(cookies) => find_caller(&state, cookies, &request_id, &origin).await,
@@ -63,22 +64,28 @@ pub fn provide() {
 }
 
 async fn find_caller(state: &AppState, cookies: &str, request_id: &str, origin: &Origin) -> Option<Caller> {
-    let user = state
+    let session = state
         .identity
         .by_cookie(cookies)
         .await
         .inspect_err(|error| tracing::warn!(%error, request_id, "a session could not be checked"))
         .ok()??;
     let chosen = cookies.split(';').find_map(|pair| pair.trim().strip_prefix(INSTANCE_COOKIE)?.strip_prefix('='));
-    let found = state.identity.in_instance(&user, chosen).or_else(|_| state.identity.in_instance(&user, None)).ok();
+    let found = state
+        .identity
+        .in_instance(&session.user, chosen)
+        .or_else(|_| state.identity.in_instance(&session.user, None))
+        .ok();
     if let Some(found) = &found {
-        telemetry::caller_is(&found.instance.org_id, &found.instance.id, Some(&user.id));
+        telemetry::caller_is(&found.instance.org_id, &found.instance.id, Some(&session.user.id));
     }
     Some(Caller {
-        user_id: user.id.clone(),
-        org_id: user.org_id.clone(),
+        user_id: session.user.id.clone(),
+        org_id: session.user.org_id.clone(),
         instance_id: found.map(|caller| caller.instance.id.clone()).unwrap_or_default(),
         request_id: request_id.to_owned(),
         origin: origin.clone(),
+        session_id: session.id,
+        is_fresh_link: session.is_fresh_link,
     })
 }

@@ -3,7 +3,7 @@
 use reqwest::{Method, header::HeaderMap};
 use serde_json::{Map, Value, json};
 
-use crate::support::{Answer, DAY_US, Database, Raw, TestApp, answer, hello, on_both};
+use crate::support::{Answer, DAY_US, Database, Raw, TestApp, answer, hello, note, on_both};
 
 on_both!(
     openai_errors_are_what_sdks_expect,
@@ -43,7 +43,7 @@ async fn keys(app: &TestApp) -> Keys {
     let now = app.now_us();
     let (expired, _) = app.key(|key| key.expires_us = Some(now - 1)).await;
     let (revoked, row) = app.key(|_| {}).await;
-    app.db.revoke_api_key(&row.key_id, now).await.unwrap();
+    app.db.revoke_api_key(&row.key_id, now, &note("")).await.unwrap();
     let mut user = app.user("gone@example.org", app::types::Role::User).await;
     let (inactive, _) = app.key(|key| (key.user_id, key.project_id) = (Some(user.user_id.clone()), None)).await;
     user.is_active = false;

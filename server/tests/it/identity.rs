@@ -3,9 +3,9 @@
 use app::types::Role;
 use reqwest::header;
 use serde_json::{Value, json};
-use server::{http::routes, store::access::AccessRow};
+use server::store::access::AccessRow;
 
-use crate::support::{Browser, DAY_US, Database, TestApp, answer, cookie_of, eventually, hello, on_both};
+use crate::support::{Browser, DAY_US, Database, TestApp, answer, cookie_of, eventually, hello, note, on_both};
 
 on_both!(
     a_link_signs_in_once,
@@ -15,11 +15,13 @@ on_both!(
     only_so_many_tries,
     sessions_and_links_run_out,
     pages_refuse_strangers,
-    server_functions_know_who_calls,
+    a_run_is_seen_by_who_may_see_its_instance,
     keys_made_in_the_console_work_at_once,
     a_change_by_another_process_is_noticed,
-    nothing_is_open_by_accident,
     who_may_only_look_does_not_spend,
+    sessions_are_listed_and_ended,
+    a_new_password_needs_the_present_one,
+    signing_in_and_failing_to_is_in_the_audit_log,
 );
 
 const PASSWORD: &str = "correct horse battery staple";
@@ -54,7 +56,7 @@ async fn a_link_signs_in_once(database: Database) {
     }
     // Of two at once, one gets in.
     let user = app.user("second@example.org", Role::User).await;
-    let link = app.app().state.identity.make_link(&user.user_id).await.unwrap();
+    let link = app.link(&user.user_id).await;
     let (first, second) = tokio::join!(app.follow_link(&link), app.follow_link(&link));
     assert_eq!([first, second].iter().filter(|answer| cookie_of(answer).is_some()).count(), 1);
 }
@@ -140,7 +142,8 @@ async fn a_password_signs_in(database: Database) {
     }
     // Whoever is gone does not come in.
     let mut user = app.user("left@example.org", Role::User).await;
-    app.app().state.identity.set_password(&user.user_id, PASSWORD, Default::default()).await.unwrap();
+    let left = Browser { cookie: cookie_of(&app.follow_link(&app.link(&user.user_id).await).await).unwrap() };
+    app.call(&left, "account/set_password", &json!({"password": PASSWORD})).await.ok();
     let signed_in = app.sign_in("left@example.org", PASSWORD, None).await;
     let session = Browser { cookie: cookie_of(&signed_in).expect("a session") };
     user.is_active = false;
@@ -180,7 +183,7 @@ async fn sessions_and_links_run_out(database: Database) {
     let clock = server::clock::Clock::fixed(1_800_000_000_000_000);
     let app = TestApp::at(crate::support::Place::new(&database).await, clock.clone(), |_| {}).await;
     let user = app.user("someone@example.org", Role::Admin).await;
-    let late = app.app().state.identity.make_link(&user.user_id).await.unwrap();
+    let late = app.link(&user.user_id).await;
     let browser = app.browser().await;
     clock.advance_us(61 * 60_000_000);
     assert!(cookie_of(&app.follow_link(&late).await).is_none(), "an hour has passed");
@@ -217,34 +220,15 @@ async fn pages_refuse_strangers(database: Database) {
     }
 }
 
-async fn server_functions_know_who_calls(database: Database) {
+async fn a_run_is_seen_by_who_may_see_its_instance(database: Database) {
     let app = TestApp::start(&database).await;
-    let call = async |function: &str, body: Value| {
-        let request =
-            app.client.post(app.url(&format!("/_fn/{function}"))).header(header::ORIGIN, &app.base_url).json(&body);
-        answer(request).await
-    };
-    assert_eq!(call("account/who_am_i", json!({})).await.ok().body, Value::Null);
-    for (function, body) in [
-        ("account/set_password", json!({"password": PASSWORD})),
-        ("api_keys/create", json!({"name": "x"})),
-        ("catalog/models", json!({"capability": null})),
-        ("home/overview", json!({})),
-        ("home/dismiss_checklist", json!({})),
-        ("runs/list", json!({"filter": {"mine": false, "limit": 10}})),
-        ("runs/get", json!({"request_id": "x"})),
-    ] {
-        let refused = call(function, body).await;
-        assert_eq!(refused.status, 401, "{function}: {}", refused.text);
-    }
-    // A run is seen by who may see its instance.
     let mine = app.chat(&hello("gpt-4o-mini")).await.ok().request_id();
     app.record(&mine).await;
     let browser = app.browser().await;
     let run = app.call(&browser, "runs/get", &json!({"request_id": mine})).await.ok();
     assert!(run.text.contains("gpt-4o-mini") && run.text.contains("simulated"), "{}", run.text);
     let stranger = app.user("stranger@example.org", Role::User).await;
-    let link = app.app().state.identity.make_link(&stranger.user_id).await.unwrap();
+    let link = app.link(&stranger.user_id).await;
     let stranger = Browser { cookie: cookie_of(&app.follow_link(&link).await).unwrap() };
     let hidden = app.call(&stranger, "runs/get", &json!({"request_id": mine})).await;
     assert!(
@@ -261,7 +245,7 @@ async fn keys_made_in_the_console_work_at_once(database: Database) {
     let app = TestApp::start(&database).await;
     let browser = app.browser().await;
     for turn in 0..5 {
-        let made = app.call(&browser, "api_keys/create", &json!({"name": format!("Key {turn}")})).await.ok();
+        let made = app.call(&browser, "api_keys/create", &json!({"draft": {"name": format!("Key {turn}")}})).await.ok();
         let secret = made.body["secret"].as_str().unwrap();
         assert!(secret.starts_with("sk_test_") && secret.len() == 72);
         let masked = made.body["masked"].as_str().unwrap();
@@ -270,13 +254,13 @@ async fn keys_made_in_the_console_work_at_once(database: Database) {
         assert_eq!(app.record(&used.request_id()).await.log.key_id.as_deref(), made.body["key_id"].as_str());
     }
     // The instance for the real thing gets keys for the real thing.
-    let request = app.client.post(app.url("/_fn/api_keys/create")).json(&json!({"name": "Live"}));
+    let request = app.client.post(app.url("/_fn/api_keys/create")).json(&json!({"draft": {"name": "Live"}}));
     let request = request.header(header::COOKIE, format!("{}; instance=production", browser.cookie));
     let made = answer(request.header(header::ORIGIN, &app.base_url)).await.ok();
     assert_eq!(made.body["instance_id"], "production");
     assert!(made.body["secret"].as_str().unwrap().starts_with("sk_live_"), "{}", made.text);
     for name in ["", " ", &"x".repeat(101)] {
-        let refused = app.call(&browser, "api_keys/create", &json!({"name": name})).await;
+        let refused = app.call(&browser, "api_keys/create", &json!({"draft": {"name": name}})).await;
         assert!(refused.status.is_client_error(), "{name:?}: {} {}", refused.status, refused.text);
     }
 }
@@ -286,40 +270,11 @@ async fn a_change_by_another_process_is_noticed(database: Database) {
     let (key, row) = app.key(|_| {}).await;
     app.chat_as(&key, "gpt-4o-mini").await.ok();
     // Nobody tells the server.
-    app.db.revoke_api_key(&row.key_id, app.now_us()).await.unwrap();
+    app.db.revoke_api_key(&row.key_id, app.now_us(), &note("")).await.unwrap();
     let began = std::time::Instant::now();
     eventually("the key is refused", || async { (app.chat_as(&key, "gpt-4o-mini").await.status == 401).then_some(()) })
         .await;
     assert!(began.elapsed() < std::time::Duration::from_secs(5), "{:?}", began.elapsed());
-}
-
-async fn nothing_is_open_by_accident(database: Database) {
-    let app = TestApp::start(&database).await;
-    // What anybody may see.
-    let public = ["/health", "/health/live", "/health/ready", "/text/health", "/openapi.json", "/docs"];
-    for (method, path) in routes::listed() {
-        let path = path.replace("{*id}", "gpt-4o").replace("{id}", "gpt-4o");
-        let request = app.client.request(method.clone(), app.url(&path)).json(&hello("gpt-4o-mini"));
-        let answer = answer(request).await;
-        let expected = if public.contains(&path.as_str()) { 200 } else { 401 };
-        assert_eq!(answer.status, expected, "{method} {path}: {}", answer.text);
-    }
-    // The same for the functions of the pages; each finds the arguments it needs.
-    let public = ["account/who_am_i", "account/sign_in", "account/sign_in_by_link", "account/sign_out"];
-    let arguments = json!({"password": PASSWORD, "name": "x", "capability": null, "request_id": "x", "filter": {"mine": false, "limit": 10}});
-    let mut seen = 0;
-    for (path, method) in leptos::server_fn::axum::server_fn_paths() {
-        if public.iter().any(|name| path.ends_with(name)) {
-            continue;
-        }
-        let request = app.client.request(method, app.url(path)).header(header::ORIGIN, &app.base_url).json(&arguments);
-        let answer = answer(request).await;
-        assert_eq!(answer.status, 401, "{path}: {}", answer.text);
-        seen += 1;
-    }
-    assert!(seen >= 6, "only {seen} functions were found");
-    assert_eq!(app.count("api_keys").await, 1);
-    assert!(app.calls().await.is_empty());
 }
 
 async fn who_may_only_look_does_not_spend(database: Database) {
@@ -332,7 +287,7 @@ async fn who_may_only_look_does_not_spend(database: Database) {
             level: level.into(),
             granted_us: app.now_us(),
         };
-        app.db.grant_access(&row).await.unwrap();
+        app.db.grant_access(&row, &note("")).await.unwrap();
         app.reload().await;
     };
     let (key, _) = app.key(|key| (key.user_id, key.project_id) = (Some(user.user_id.clone()), None)).await;
@@ -353,4 +308,125 @@ async fn who_may_only_look_does_not_spend(database: Database) {
     assert!(app.calls().await.is_empty());
     grant("user").await;
     app.chat_as(&key, "gpt-4o-mini").await.ok();
+}
+
+async fn sessions_are_listed_and_ended(database: Database) {
+    let clock = server::clock::Clock::fixed(1_800_000_000_000_000);
+    let app = TestApp::at(crate::support::Place::new(&database).await, clock.clone(), |_| {}).await;
+    let user = app.user("ada@example.org", Role::User).await;
+    let come = async |agent: &str| {
+        let link = app.link(&user.user_id).await;
+        let form = app
+            .client
+            .post(app.url("/_fn/account/sign_in_by_link"))
+            .header(header::ORIGIN, &app.base_url)
+            .header(header::USER_AGENT, agent)
+            .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
+            .body(format!("token={link}"));
+        Browser { cookie: cookie_of(&answer(form).await).unwrap() }
+    };
+    let laptop = come("Laptop").await;
+    let phone = come("Phone").await;
+    let tablet = come("Tablet").await;
+    clock.advance_us(3 * 60_000_000);
+    let list = async |browser: &Browser| app.call(browser, "sessions/list", &json!({})).await.ok().body;
+    let seen = list(&laptop).await;
+    let of = |sessions: &Value, agent: &str| {
+        let found = sessions.as_array().unwrap().iter().find(|session| session["user_agent"] == agent);
+        found.cloned().unwrap_or(Value::Null)
+    };
+    assert_eq!(seen.as_array().unwrap().len(), 3, "{seen}");
+    let own = of(&seen, "Laptop");
+    assert_eq!((&own["is_current"], &own["ip"], &own["method"]), (&json!(true), &json!("127.0.0.1"), &json!("link")));
+    let moved = own["last_seen_us"].as_i64().unwrap() - own["created_us"].as_i64().unwrap();
+    assert_eq!(moved, 3 * 60_000_000, "seen just now");
+    assert_eq!(of(&seen, "Phone")["last_seen_us"], of(&seen, "Phone")["created_us"]);
+    assert!(!seen.to_string().contains(laptop.cookie.split_once('=').unwrap().1), "no cookie is told");
+    // One, by its owner only.
+    let admin = app.browser().await;
+    let phones = json!({"session_id": of(&seen, "Phone")["session_id"]});
+    app.call(&admin, "sessions/end", &phones).await.failed(404);
+    app.call(&laptop, "sessions/end", &phones).await.ok();
+    assert_eq!(app.call(&phone, "account/who_am_i", &json!({})).await.body, Value::Null);
+    app.call(&laptop, "sessions/end", &json!({"session_id": "no such thing"})).await.failed(404);
+    // All others.
+    assert_eq!(app.call(&laptop, "sessions/end_others", &json!({})).await.ok().body, 1);
+    assert_eq!(app.call(&tablet, "account/who_am_i", &json!({})).await.body, Value::Null);
+    assert_eq!(list(&laptop).await.as_array().unwrap().len(), 1);
+    // All, by an admin.
+    let all = json!({"user_id": user.user_id});
+    app.call(&laptop, "sessions/end_of_user", &all).await.failed(403);
+    assert_eq!(app.call(&admin, "sessions/end_of_user", &all).await.ok().body, 1);
+    assert_eq!(app.call(&laptop, "account/who_am_i", &json!({})).await.body, Value::Null);
+    let ended = app.audited().await.iter().filter(|entry| entry.action == "session.ended").count();
+    assert_eq!(ended, 3, "each is in the audit log once");
+}
+
+async fn a_new_password_needs_the_present_one(database: Database) {
+    let clock = server::clock::Clock::fixed(1_800_000_000_000_000);
+    let app = TestApp::at(crate::support::Place::new(&database).await, clock.clone(), |_| {}).await;
+    let user = app.user("ada@example.org", Role::User).await;
+    let by_link =
+        async || Browser { cookie: cookie_of(&app.follow_link(&app.link(&user.user_id).await).await).unwrap() };
+    let set = async |browser: &Browser, password: &str, present: Option<&str>| {
+        app.call(browser, "account/set_password", &json!({"password": password, "present": present})).await
+    };
+    let first = set(&by_link().await, PASSWORD, None).await.ok();
+    let mut browser = Browser { cookie: cookie_of(&first).unwrap() };
+    let me = app.call(&browser, "account/who_am_i", &json!({})).await.ok();
+    assert_eq!(me.body["present_password_needed"], true);
+    for wrong in [None, Some(""), Some("wrong horse battery")] {
+        let refused = set(&browser, "another password", wrong).await.failed(422);
+        assert_eq!(refused.body["Invalid"]["field"], "present", "{wrong:?}: {}", refused.text);
+    }
+    let changed = set(&browser, "another password", Some(PASSWORD)).await.ok();
+    browser.cookie = cookie_of(&changed).unwrap();
+    // Who has forgotten it comes by a link, which is good for an hour.
+    let fresh = by_link().await;
+    let me = app.call(&fresh, "account/who_am_i", &json!({})).await.ok();
+    assert_eq!(me.body["present_password_needed"], false);
+    let stale = by_link().await;
+    set(&fresh, "a third password", None).await.ok();
+    set(&stale, "a fourth password", None).await.failed(401);
+    let stale = by_link().await;
+    clock.advance_us(61 * 60_000_000);
+    set(&stale, "a fourth password", None).await.failed(422);
+    assert!(cookie_of(&app.sign_in("ada@example.org", "a third password", None).await).is_some());
+    // Guessing here is guessing.
+    let browser = stale;
+    for turn in 0..9 {
+        set(&browser, "a fifth password", Some(&format!("guess number {turn}"))).await;
+    }
+    set(&browser, "a fifth password", Some("a third password")).await.failed(429);
+}
+
+async fn signing_in_and_failing_to_is_in_the_audit_log(database: Database) {
+    let app = TestApp::start(&database).await;
+    let admin = app.browser().await;
+    let set = app.call(&admin, "account/set_password", &json!({"password": PASSWORD})).await.ok();
+    let browser = Browser { cookie: cookie_of(&set).unwrap() };
+    app.sign_in("admin@localhost", "wrong horse battery", None).await;
+    app.sign_in("my secret passphrase", "in the wrong field", None).await;
+    app.post_form(Some(&browser), "account/sign_out", "").await;
+    let log = app.audited().await;
+    let actions: Vec<_> = log.iter().map(|entry| (entry.action.as_str(), entry.outcome.as_str())).collect();
+    assert_eq!(
+        actions[..5],
+        [
+            ("user.signed_out", "succeeded"),
+            ("user.sign_in_refused", "denied"),
+            ("user.signed_in", "succeeded"),
+            ("user.password_set", "succeeded"),
+            ("user.signed_in", "succeeded"),
+        ],
+        "{actions:?}"
+    );
+    assert!(log[1].details.contains("wrong password") && log[1].ip.is_some(), "{:?}", log[1]);
+    let filter = server::store::audit::AuditFilter { limit: 10, ..Default::default() };
+    let platform = app.db.list_audit(&filter).await.unwrap();
+    assert_eq!(platform[0].action, "user.sign_in_refused");
+    let all = format!("{log:?}{platform:?}");
+    for secret in [PASSWORD, "wrong horse", "secret passphrase", "wrong field"] {
+        assert!(!all.contains(secret), "\"{secret}\" is in the audit log");
+    }
 }

@@ -8,7 +8,7 @@ use server::{
 };
 
 use crate::support::{
-    Answer, Database, PATIENCE, Place, TestApp, answer, client, eventually, hello, ms, on_both,
+    Answer, Database, PATIENCE, Place, TestApp, answer, client, eventually, hello, ms, note, on_both,
     process::{Server, electrons_at},
 };
 
@@ -103,7 +103,7 @@ async fn who_administers_sees(database: Database) {
                 level: level.to_owned(),
                 granted_us: app.now_us(),
             };
-            app.db.grant_access(&access).await.unwrap();
+            app.db.grant_access(&access, &note("")).await.unwrap();
         }
         app.key(|row| (row.user_id, row.project_id) = (Some(user.user_id.clone()), None)).await.0
     };

@@ -14,6 +14,10 @@ mod errors;
 #[cfg(test)]
 mod identity;
 #[cfg(test)]
+mod keys;
+#[cfg(test)]
+mod leaks;
+#[cfg(test)]
 mod lifecycle;
 #[cfg(test)]
 mod limits;
@@ -21,6 +25,8 @@ mod limits;
 mod logs;
 #[cfg(test)]
 mod models;
+#[cfg(test)]
+mod oidc;
 #[cfg(test)]
 mod properties;
 #[cfg(test)]
@@ -32,4 +38,8 @@ mod streams;
 #[cfg(test)]
 mod support;
 #[cfg(test)]
+mod system;
+#[cfg(test)]
 mod text;
+#[cfg(test)]
+mod walk;

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use server::store::models::AliasRow;
 
-use crate::support::{Database, TestApp, answer, hello, on_both};
+use crate::support::{Database, TestApp, answer, hello, note, on_both};
 
 on_both!(
     every_way_to_name_a_model,
@@ -177,7 +177,7 @@ async fn models_of_another_organization_are_unknown(database: Database) {
         email: "other@example.org".into(),
         ..app.user("like@example.org", app::types::Role::Admin).await
     };
-    app.db.insert_user(&other_user).await.unwrap();
+    app.db.insert_user(&other_user, &note("")).await.unwrap();
     let (theirs, _) = app
         .key(|key| {
             (key.user_id, key.project_id) = (Some("user_other".into()), None);

@@ -154,6 +154,15 @@ pub struct ThingRow {
     pub body: Map<String, Value>,
 }
 
+/// A thing that a search found.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct FoundThing {
+    pub kind: String,
+    pub id: String,
+    /// What people call it.
+    pub name: String,
+}
+
 /// What goes when a thing is deleted.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Dependants {

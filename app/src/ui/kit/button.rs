@@ -146,9 +146,15 @@ pub fn LinkButton(
     #[prop(optional)] variant: ButtonVariant,
     #[prop(optional)] size: ButtonSize,
     #[prop(optional, into)] icon: Option<Glyph>,
+    /// Leads to what is no page of ours: the browser itself goes there.
+    #[prop(optional)]
+    external: bool,
+    /// As wide as its frame.
+    #[prop(optional)]
+    wide: bool,
 ) -> impl IntoView {
     view! {
-        <a href=move || href.get() class=class_of(variant, size, false)>
+        <a href=move || href.get() rel=external.then_some("external") class=class_of(variant, size, wide)>
             {icon.map(|glyph| view! { <Icon glyph /> })}
             {children()}
         </a>

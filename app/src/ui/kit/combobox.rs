@@ -32,6 +32,9 @@ pub fn Combobox(
     value: Signal<Option<String>>,
     #[prop(into)] on_change: Callback<String>,
     #[prop(default = "Choose".into(), into)] placeholder: String,
+    /// Told what is typed, for options that are read from a server.
+    #[prop(optional, into)]
+    on_search: Option<Callback<String>>,
     /// Drawn at the right of each choice: badges, prices.
     #[prop(optional, into)]
     trailing: Option<Callback<Choice, AnyView>>,
@@ -73,6 +76,9 @@ pub fn Combobox(
         });
         active.set(at.unwrap_or(0));
         open.set(true);
+        if let Some(on_search) = on_search {
+            on_search.run(String::new());
+        }
         request_animation_frame(move || {
             if let Some(field) = field.get_untracked() {
                 let _ = field.focus();
@@ -156,6 +162,9 @@ pub fn Combobox(
                             on:input:target=move |event| {
                                 query.set(event.target().value());
                                 active.set(0);
+                                if let Some(on_search) = on_search {
+                                    on_search.run(query.get_untracked());
+                                }
                             }
                             on:keydown=keys
                         />

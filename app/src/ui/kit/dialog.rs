@@ -27,7 +27,7 @@ pub enum DialogSize {
 /// is inert, and focus returns. Its content exists only while it is open. `id` is unique on the page.
 #[component]
 pub fn Dialog(
-    id: &'static str,
+    #[prop(into)] id: String,
     open: RwSignal<bool>,
     #[prop(into)] title: Signal<String>,
     #[prop(optional)] side: DialogSide,
@@ -35,7 +35,7 @@ pub fn Dialog(
     /// Buttons at the foot.
     #[prop(optional, into)]
     footer: Option<ViewFn>,
-    /// A press beside the dialog does not close it (unsaved work, a secret shown once).
+    /// Neither a press beside the dialog nor Esc closes it (unsaved work, a secret shown once).
     #[prop(optional, into)]
     sticky: Signal<bool>,
     children: ChildrenFn,
@@ -68,6 +68,7 @@ pub fn Dialog(
     };
     let bare = side == DialogSide::Top;
     let labelled_by = (!bare).then(|| title_id.clone());
+    let title_id = StoredValue::new(title_id);
     let footer = StoredValue::new(footer);
     let children = StoredValue::new(children);
     view! {
@@ -79,19 +80,27 @@ pub fn Dialog(
             class=format!(
                 "w-[calc(100vw-1.5rem)] overflow-hidden border border-line bg-raised p-0 text-ink shadow-pop open:flex open:flex-col {place} {width}",
             )
-            on:close=move |_| open.set(false)
+            on:close=move |_| {
+                let _ = open.try_set(false);
+            }
+            on:cancel=move |event: leptos::ev::Event| {
+                // Esc: a second press closes in any case, the browser sees to that.
+                if sticky.get_untracked() {
+                    event.prevent_default();
+                }
+            }
             on:mousedown=move |event| {
                 if event.target() == event.current_target() && !sticky.get_untracked() {
                     open.set(false);
                 }
             }
         >
-            <Show when=move || open.get()>
+            <Show when=move || open.try_get().unwrap_or_default()>
                 {(!bare)
                     .then(|| {
                         view! {
                             <header class="flex items-center gap-2 border-b border-line py-2 ps-4 pe-2">
-                                <h2 id=title_id.clone() class="min-w-0 flex-1 text-lg font-semibold">{move || title.get()}</h2>
+                                <h2 id=title_id.get_value() class="min-w-0 flex-1 text-lg font-semibold">{move || title.get()}</h2>
                                 <IconButton
                                     icon=Glyph::Cross
                                     label="Close"

@@ -106,6 +106,28 @@ pub fn iso_utc(us: i64) -> String {
     format!("{y:04}-{mo:02}-{d:02}T{h:02}:{mi:02}:{s:02}Z")
 }
 
+/// The moment of `2026-11-20T06:33`, with or without seconds, fraction and `Z`; always UTC.
+pub fn parse_utc(text: &str) -> Option<i64> {
+    let (date, time) = text.split_once(['T', ' '])?;
+    let number = |text: &str| text.parse::<i64>().ok().filter(|_| text.bytes().all(|byte| byte.is_ascii_digit()));
+    let mut parts = date.splitn(3, '-').map(number);
+    let (year, month, day) = (parts.next()??, parts.next()??, parts.next()??);
+    let (time, fraction) = time.trim_end_matches('Z').split_once('.').unwrap_or((time.trim_end_matches('Z'), "0"));
+    let mut parts = time.splitn(3, ':').map(number);
+    let (hour, minute, second) = (parts.next()??, parts.next()??, parts.next().unwrap_or(Some(0))?);
+    let micro = number(&format!("{fraction:0<6}").chars().take(6).collect::<String>())?;
+    if !(1..=12).contains(&month) || !(1..=31).contains(&day) || hour > 23 || minute > 59 || second > 60 {
+        return None;
+    }
+    // Days by counting years that begin in March, as `civil` does.
+    let year = year - i64::from(month <= 2);
+    let era = year.div_euclid(400);
+    let day_of_year = (153 * (month + if month > 2 { -3 } else { 9 }) + 2) / 5 + day - 1;
+    let year_of_era = year - era * 400;
+    let days = era * 146_097 + year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year - 719_468;
+    Some(((days * 24 + hour) * 60 + minute) * MINUTE + second * SECOND + micro)
+}
+
 /// How long ago, in one unit: `just now`, `4 min ago`, `3 d ago`; past thirty days the date.
 pub fn ago(at_us: i64, now_us: i64) -> String {
     match now_us - at_us {
@@ -203,6 +225,14 @@ mod tests {
         assert_eq!(utc(951_782_400 * SECOND), "2000-02-29 00:00:00 UTC");
         assert_eq!(iso_utc(1_795_156_392 * SECOND + 999_999), "2026-11-20T06:33:12Z");
         assert_eq!(utc(-1), "1969-12-31 23:59:59 UTC");
+        for us in [0, 951_782_400 * SECOND, 1_795_156_392 * SECOND, 4_102_444_799 * SECOND] {
+            assert_eq!(parse_utc(&iso_utc(us)), Some(us));
+        }
+        assert_eq!(parse_utc("2026-11-20T06:33:12.999999Z"), Some(1_795_156_392 * SECOND + 999_999));
+        assert_eq!(parse_utc("1970-01-01T00:01"), Some(MINUTE));
+        for wrong in ["", "2026-11-20", "2026-13-01T00:00", "2026-11-20T24:00", "x-1-1T0:0", "2026-11-20T06:3x"] {
+            assert_eq!(parse_utc(wrong), None, "{wrong}");
+        }
         let now = 1_795_156_392 * SECOND;
         assert_eq!(ago(now + SECOND, now), "just now");
         assert_eq!(ago(now - 59 * SECOND, now), "59 s ago");

@@ -7,6 +7,7 @@ pub enum Glyph {
     ArrowRight,
     ArrowUp,
     Bolt,
+    Book,
     Building,
     Chat,
     Check,
@@ -31,6 +32,8 @@ pub enum Glyph {
     Eye,
     Filter,
     Flask,
+    Folder,
+    Gauge,
     History,
     Home,
     Image,
@@ -38,6 +41,7 @@ pub enum Glyph {
     Key,
     Keyboard,
     Link,
+    List,
     Lock,
     Menu,
     Minus,
@@ -50,18 +54,22 @@ pub enum Glyph {
     Plus,
     Question,
     Refresh,
+    Route,
     Search,
     Send,
     Server,
+    Shield,
     SignOut,
     Sliders,
     Sparkle,
     Star,
     Stop,
     Sun,
+    Tag,
     Terminal,
     Trash,
     User,
+    Users,
     Warning,
     Wrap,
     Wrench,
@@ -178,6 +186,28 @@ impl Glyph {
             Self::User => r#"<circle cx="12" cy="8" r="4"/><path d="M4.5 20.500c.8-3.8 3.7-6 7.5-6s6.7 2.2 7.5 6"/>"#,
             Self::Warning => r#"<path d="M12 4 2.8 19.500h18.400zM12 10v4.500M12 17v.2"/>"#,
             Self::Wrap => r#"<path d="M4 6.500h16M4 12h12.500a3 3 0 0 1 0 6H12M14.5 15.5 12 18l2.5 2.500M4 18h4"/>"#,
+            Self::Book => {
+                r#"<path d="M5 5.500A1.5 1.5 0 0 1 6.5 4H19v13H6.500A1.5 1.5 0 0 0 5 18.500zM5 18.500A1.5 1.5 0 0 0 6.5 20H19v-3"/>"#
+            }
+            Self::Folder => {
+                r#"<path d="M3.500 7A1.500 1.500 0 0 1 5 5.500h4.500l2 2.500H19A1.500 1.500 0 0 1 20.500 9.500V17a1.500 1.500 0 0 1-1.500 1.500H5A1.500 1.500 0 0 1 3.500 17z"/>"#
+            }
+            Self::Gauge => {
+                r#"<path d="M4.500 18a8.500 8.500 0 1 1 15 0M12 14l4-5"/><circle cx="12" cy="14.500" r="1.200"/>"#
+            }
+            Self::List => {
+                r#"<path d="M8.500 6.500H20M8.500 12H20M8.500 17.500H20M4.500 6.500h.2M4.500 12h.2M4.500 17.500h.2"/>"#
+            }
+            Self::Route => {
+                r#"<circle cx="6" cy="18" r="2.500"/><circle cx="18" cy="6" r="2.500"/><path d="M8.500 18H15a3 3 0 0 0 0-6H9a3 3 0 0 1 0-6h6.500"/>"#
+            }
+            Self::Shield => {
+                r#"<path d="M12 3.500 5 6v5.500c0 4.300 2.800 7.600 7 9 4.200-1.400 7-4.700 7-9V6zM9 12l2.200 2.200L15.200 10"/>"#
+            }
+            Self::Tag => r#"<path d="M4 4.500h7.500L20 13l-7 7-8.500-8.500zM8 8.200h.2"/>"#,
+            Self::Users => {
+                r#"<circle cx="9" cy="8.500" r="3.500"/><path d="M2.800 19.500c.6-3.300 3-5 6.200-5s5.600 1.700 6.200 5M15.500 5.300a3.500 3.500 0 0 1 0 6.400M17.500 14.800c2 .6 3.300 2.200 3.700 4.700"/>"#
+            }
             Self::Wrench => {
                 r#"<path d="M20 7.500a5 5 0 0 1-6.8 5.300l-6 6a2 2 0 0 1-2.9-2.900l6-6A5 5 0 0 1 16 3.800L13.5 6.500l.7 3 3 .7z"/>"#
             }

@@ -13,7 +13,7 @@ struct MenuState(RwSignal<bool>);
 /// unique on the page.
 #[component]
 pub fn Menu(
-    id: &'static str,
+    #[prop(into)] id: String,
     /// Name of the button.
     #[prop(into)]
     label: Signal<String>,
@@ -87,6 +87,7 @@ pub fn Menu(
     let side = if end { "end-0" } else { "start-0" };
     let edge = if up { "bottom-full mb-1" } else { "top-full mt-1" };
     let children = StoredValue::new(children);
+    let name = StoredValue::new(id.clone());
     view! {
         <div class="relative inline-block min-w-0" node_ref=root on:keydown=keys on:focusout=leave>
             <button
@@ -116,7 +117,7 @@ pub fn Menu(
             <Show when=move || open.get()>
                 <div
                     role="menu"
-                    aria-labelledby=id
+                    aria-labelledby=name.get_value()
                     class=format!(
                         "absolute z-40 max-h-[70dvh] w-max max-w-[calc(100vw-1.5rem)] min-w-52 overflow-y-auto rounded-lg border border-line bg-raised p-1 shadow-pop {side} {edge}",
                     )
@@ -137,6 +138,9 @@ pub fn MenuButton(
     children: Children,
     #[prop(optional, into)] icon: Option<Glyph>,
     #[prop(optional, into)] checked: Option<Signal<bool>>,
+    /// With `checked`: on or off by itself, and the menu stays open.
+    #[prop(optional)]
+    toggle: bool,
     /// Sends the form it stands in.
     #[prop(optional)]
     submit: bool,
@@ -146,7 +150,11 @@ pub fn MenuButton(
     view! {
         <button
             type=if submit { "submit" } else { "button" }
-            role=if checked.is_some() { "menuitemradio" } else { "menuitem" }
+            role=match (checked.is_some(), toggle) {
+                (true, true) => "menuitemcheckbox",
+                (true, false) => "menuitemradio",
+                _ => "menuitem",
+            }
             aria-checked=move || checked.map(|checked| checked.get().to_string())
             tabindex="-1"
             class=ITEM
@@ -155,7 +163,7 @@ pub fn MenuButton(
                     on_click.run(());
                 }
                 if let Some(MenuState(open)) = state
-                    && !submit
+                    && !submit && !toggle
                 {
                     open.set(false);
                 }

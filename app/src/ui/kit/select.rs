@@ -15,12 +15,12 @@ pub fn Select(
     /// Name for readers, for a control outside a `Field`.
     #[prop(optional, into)]
     label: Option<String>,
-    /// 28 px high, for toolbars.
+    /// 32 px high, for toolbars.
     #[prop(optional)]
     small: bool,
 ) -> impl IntoView {
     let FieldWiring { id, described_by, invalid, .. } = FieldWiring::around(id);
-    let height = if small { "h-7 ps-2 text-sm" } else { "h-9 ps-2.5" };
+    let height = if small { "h-8 ps-2 text-sm" } else { "h-9 ps-2.5" };
     view! {
         <span class="relative block min-w-0">
             <select

@@ -2,16 +2,20 @@ use std::time::Duration;
 
 use leptos::prelude::*;
 
-use super::{ButtonSize, Glyph, Icon, IconButton, Tone};
+use super::{Button, ButtonSize, Glyph, Icon, IconButton, Tone};
 
 const SHOWN: Duration = Duration::from_secs(6);
+/// Time to notice a mistake.
+const SHOWN_UNDO: Duration = Duration::from_secs(12);
 const MOST: usize = 4;
 
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone)]
 struct Toast {
     key: u32,
     tone: Tone,
     text: String,
+    /// What can be done about it: the words of the button, and the deed.
+    action: Option<(&'static str, Callback<()>)>,
 }
 
 /// Short messages in the corner. Good news leaves by itself; bad news stays until it is sent away.
@@ -30,22 +34,28 @@ impl Toasts {
 
     /// Something worked.
     pub fn good(&self, text: impl Into<String>) {
-        let key = self.push(Tone::Good, text.into());
-        self.leave_later(key);
+        let key = self.push(Tone::Good, text.into(), None);
+        self.leave_later(key, SHOWN);
+    }
+
+    /// Something was taken away and can be brought back.
+    pub fn undo(&self, text: impl Into<String>, undo: Callback<()>) {
+        let key = self.push(Tone::Good, text.into(), Some(("Undo", undo)));
+        self.leave_later(key, SHOWN_UNDO);
     }
 
     /// Something to know.
     pub fn info(&self, text: impl Into<String>) {
-        let key = self.push(Tone::Accent, text.into());
-        self.leave_later(key);
+        let key = self.push(Tone::Accent, text.into(), None);
+        self.leave_later(key, SHOWN);
     }
 
     /// Something failed: what, and what to do.
     pub fn bad(&self, text: impl Into<String>) {
-        self.push(Tone::Bad, text.into());
+        self.push(Tone::Bad, text.into(), None);
     }
 
-    fn push(&self, tone: Tone, text: String) -> u32 {
+    fn push(&self, tone: Tone, text: String, action: Option<(&'static str, Callback<()>)>) -> u32 {
         let key = self.next.get_value();
         self.next.set_value(key.wrapping_add(1));
         self.list.update(|list| {
@@ -53,21 +63,21 @@ impl Toasts {
             if list.len() >= MOST {
                 list.remove(0);
             }
-            list.push(Toast { key, tone, text });
+            list.push(Toast { key, tone, text, action });
         });
         key
     }
 
-    fn leave_later(self, key: u32) {
+    fn leave_later(self, key: u32, after: Duration) {
         set_timeout(
             move || {
                 if self.held.try_get_untracked() == Some(true) {
-                    self.leave_later(key);
+                    self.leave_later(key, after);
                 } else {
                     self.remove(key);
                 }
             },
-            SHOWN,
+            after,
         );
     }
 
@@ -110,6 +120,21 @@ pub fn Toaster() -> impl IntoView {
                         } />
                     </span>
                     <p class="min-w-0 flex-1 py-1 wrap-anywhere">{toast.text.clone()}</p>
+                    {toast
+                        .action
+                        .map(|(words, action)| {
+                            view! {
+                                <Button
+                                    size=ButtonSize::Small
+                                    on_click=move |_| {
+                                        toasts.remove(toast.key);
+                                        action.run(());
+                                    }
+                                >
+                                    {words}
+                                </Button>
+                            }
+                        })}
                     <IconButton
                         icon=Glyph::Cross
                         label="Dismiss message"

@@ -10,6 +10,7 @@ use super::{
     Page,
     help::HelpSheet,
     key_dialog::KeyDialog,
+    leave::LeaveGuard,
     palette::Palette,
     shortcuts,
     side_nav::{OverlayNav, SideNav},
@@ -95,6 +96,7 @@ fn Chrome(me: Me) -> impl IntoView {
             <Palette me />
             <HelpSheet />
             <KeyDialog />
+            <LeaveGuard />
             <p class="sr-only" aria-live="polite">{move || frame.announcement.get()}</p>
         </Provider>
     }

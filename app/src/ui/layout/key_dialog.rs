@@ -4,6 +4,7 @@ use super::use_frame;
 use crate::{
     api,
     error::AppError,
+    types::ApiKeyDraft,
     ui::kit::{Button, ButtonVariant, CopyButton, Dialog, ErrorCard, Field, Glyph, Icon, Input},
 };
 
@@ -34,7 +35,7 @@ pub fn KeyDialog() -> impl IntoView {
         error.set(None);
         let wanted = name.get_untracked().trim().to_owned();
         spawn_local(async move {
-            match api::create_api_key(wanted).await {
+            match api::create_api_key(ApiKeyDraft { name: wanted, ..ApiKeyDraft::default() }).await {
                 Ok(key) => {
                     frame.new_key.set(Some(key.clone()));
                     let _ = made.try_set(Some(key));

@@ -5,6 +5,7 @@ mod brand;
 mod frame;
 mod help;
 mod key_dialog;
+mod leave;
 mod page;
 mod palette;
 mod shortcuts;

@@ -19,7 +19,7 @@ pub fn alive() {
 /// the heading, and readers hear where they are).
 #[component]
 pub fn Page(
-    #[prop(into)] title: String,
+    #[prop(into)] title: Signal<String>,
     /// One sentence under the heading.
     #[prop(optional, into)]
     lead: Option<String>,
@@ -40,32 +40,29 @@ pub fn Page(
     alive();
     let frame = use_frame();
     let heading = NodeRef::<html::H1>::new();
-    {
-        let title = title.clone();
-        Effect::new(move |_| {
-            let Some(heading) = heading.get() else { return };
-            if frame.arrived.get_value() {
-                let _ = heading.focus();
-                frame.announcement.set(title.clone());
-            }
-            frame.arrived.set_value(true);
-        });
-    }
+    Effect::new(move |_| {
+        let Some(heading) = heading.get() else { return };
+        if frame.arrived.get_value() {
+            let _ = heading.focus();
+            frame.announcement.set(title.get_untracked());
+        }
+        frame.arrived.set_value(true);
+    });
     let width = match (wide, narrow) {
         (true, _) => "max-w-none",
         (_, true) => "max-w-3xl",
         _ => "max-w-7xl",
     };
     view! {
-        <Title text=title.clone() />
+        <Title text=move || title.get() />
         <div class=format!("mx-auto flex w-full min-w-0 flex-col gap-6 p-4 md:p-6 {width}")>
             <header class=if hidden_title {
                 "contents"
             } else {
                 "flex flex-wrap items-start gap-x-4 gap-y-3"
             }>
-                <div class=if hidden_title { "sr-only" } else { "min-w-0 flex-1" }>
-                    <h1 node_ref=heading tabindex="-1" class="text-2xl font-semibold tracking-tight">{title}</h1>
+                <div class=if hidden_title { "sr-only" } else { "min-w-0 flex-1 basis-64" }>
+                    <h1 node_ref=heading tabindex="-1" class="text-2xl font-semibold tracking-tight wrap-anywhere">{move || title.get()}</h1>
                     {lead.map(|lead| view! { <p class="text-muted">{lead}</p> })}
                 </div>
                 <div class="flex flex-wrap items-center gap-2 empty:hidden">{actions.run()}</div>

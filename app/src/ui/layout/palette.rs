@@ -4,10 +4,11 @@ use leptos_router::hooks::use_navigate;
 use super::{FrameState, use_frame};
 use crate::{
     api,
-    types::{Me, ModelCard},
+    types::{Me, ModelCard, config::FoundThing},
     ui::{
         kit::{Dialog, DialogSide, Glyph, Icon, Kbd, Toasts, copy_text, search, use_toasts, with_local_storage},
         nav,
+        pages::things::{page_of as href, spec},
         prefs::Theme,
     },
 };
@@ -99,6 +100,23 @@ fn of_model(model: &ModelCard) -> Item {
     }
 }
 
+/// Things that the server found for `query`.
+fn of_thing(found: FoundThing, query: &str) -> Option<Item> {
+    let spec = spec(&found.kind)?;
+    let icon = nav::pages().find(|page| page.path == spec.path).map_or(Glyph::List, |page| page.icon);
+    Some(Item {
+        id: format!("{}:{}", found.kind, found.id),
+        group: spec.heading,
+        label: found.name,
+        note: found.id.clone(),
+        // The server found it, by whatever field.
+        keywords: query.to_owned(),
+        icon,
+        keys: None,
+        act: Act::Go(href(&found.kind, &found.id)?),
+    })
+}
+
 fn recent() -> Vec<String> {
     with_local_storage(|storage| storage.get_item(RECENT).ok().flatten())
         .map(|ids| ids.lines().map(str::to_owned).collect())
@@ -140,7 +158,7 @@ fn shown(query: &str, items: &[Item], recent: &[String]) -> Vec<Item> {
 
 fn perform(act: Act, frame: FrameState, toasts: Toasts, navigate: &impl Fn(&str, leptos_router::NavigateOptions)) {
     match act {
-        Act::Go(path) => navigate(&path, leptos_router::NavigateOptions::default()),
+        Act::Go(path) => frame.go(&path, navigate),
         Act::Theme(theme) => frame.set_theme(theme),
         Act::CreateKey => frame.key_dialog.set(true),
         Act::Help => frame.help.set(true),
@@ -172,6 +190,7 @@ pub fn Palette(me: Me) -> impl IntoView {
     let query = RwSignal::new(String::new());
     let active = RwSignal::new(0usize);
     let models = RwSignal::new(None::<Vec<Item>>);
+    let things = RwSignal::new(Vec::<Item>::new());
     let recent_ids = RwSignal::new(Vec::new());
     let list = NodeRef::<html::Div>::new();
 
@@ -179,6 +198,7 @@ pub fn Palette(me: Me) -> impl IntoView {
     let found = Memo::new(move |_| {
         let mut items = fixed.get_value();
         models.with(|models| items.extend(models.iter().flatten().cloned()));
+        things.with(|things| items.extend(things.iter().cloned()));
         query.with(|query| recent_ids.with(|recent| shown(query, &items, recent)))
     });
 
@@ -195,6 +215,29 @@ pub fn Palette(me: Me) -> impl IntoView {
                 let _ = models.try_set(Some(cards.iter().map(of_model).collect()));
             }
         });
+    });
+
+    // Names are searched on the server, once the typing rests.
+    let asked = StoredValue::new(0u32);
+    Effect::new(move |_| {
+        let text = query.get().trim().to_owned();
+        asked.update_value(|asked| *asked += 1);
+        let mine = asked.get_value();
+        if text.len() < 2 {
+            return things.set(Vec::new());
+        }
+        let search = move || {
+            if asked.try_get_value() != Some(mine) {
+                return;
+            }
+            spawn_local(async move {
+                let found = api::find_things(text.clone()).await.unwrap_or_default();
+                if asked.try_get_value() == Some(mine) {
+                    let _ = things.try_set(found.into_iter().filter_map(|one| of_thing(one, &text)).collect());
+                }
+            });
+        };
+        set_timeout(search, std::time::Duration::from_millis(150));
     });
 
     let pick = Callback::new(move |index: usize| {

@@ -62,7 +62,7 @@ pub fn listen() {
                 let page = nav::pages().find(|page| page.shortcut.is_some_and(|letter| key == letter.to_string()));
                 if let Some(page) = page {
                     event.prevent_default();
-                    navigate(page.path, Default::default());
+                    frame.go(page.path, &navigate);
                 }
                 return;
             }

@@ -23,6 +23,10 @@ pub struct FrameState {
     pub new_key: RwSignal<Option<NewApiKey>>,
     /// Read out when it changes: the page that was gone to.
     pub announcement: RwSignal<String>,
+    /// How many forms of the page have changes that are not saved.
+    pub dirty: RwSignal<u32>,
+    /// Where somebody wants to go who has not saved; asks.
+    pub leave_to: RwSignal<Option<String>>,
     /// Whether a page was drawn before: only later ones take the focus.
     pub(super) arrived: StoredValue<bool>,
 }
@@ -39,8 +43,37 @@ impl FrameState {
             key_dialog: RwSignal::new(false),
             new_key: RwSignal::new(None),
             announcement: RwSignal::new(String::new()),
+            dirty: RwSignal::new(0),
+            leave_to: RwSignal::new(None),
             arrived: StoredValue::new(false),
         }
+    }
+
+    /// Whether leaving would lose something.
+    pub fn is_dirty(&self) -> bool {
+        self.dirty.get_untracked() > 0
+    }
+
+    /// Goes to a page, unless a form has unsaved changes: then it asks first.
+    pub fn go(&self, path: &str, navigate: &impl Fn(&str, leptos_router::NavigateOptions)) {
+        if self.is_dirty() {
+            self.leave_to.set(Some(path.to_owned()));
+        } else {
+            navigate(path, leptos_router::NavigateOptions::default());
+        }
+    }
+
+    /// Counts a form in as long as it has unsaved changes.
+    pub fn watch(self, dirty: Signal<bool>) {
+        let counted = StoredValue::new(false);
+        let count = move |now: bool| {
+            if counted.try_get_value().is_some_and(|before| before != now) {
+                counted.set_value(now);
+                let _ = self.dirty.try_update(|dirty| *dirty = if now { *dirty + 1 } else { dirty.saturating_sub(1) });
+            }
+        };
+        Effect::new(move |_| count(dirty.get()));
+        on_cleanup(move || count(false));
     }
 
     /// Shows a theme and remembers it.

@@ -121,8 +121,8 @@ fn Breadcrumb() -> impl IntoView {
     let path = use_location().pathname;
     let place = Memo::new(move |_| path.with(|path| nav::find(path).map(|(group, entry)| (group.label, entry.label))));
     view! {
-        <nav aria-label="Breadcrumb" class="hidden min-w-0 md:block">
-            <ol class="flex items-center gap-1.5 text-muted">
+        <nav aria-label="Breadcrumb" class="hidden min-w-0 overflow-hidden md:block">
+            <ol class="flex items-center gap-1.5 whitespace-nowrap text-muted">
                 {move || {
                     place
                         .get()

@@ -16,3 +16,13 @@ pub async fn sleep_ms(duration: i32) {
     });
     let _ = JsFuture::from(promise).await;
 }
+
+/// Microseconds since 1970, by the clock of whoever draws the page.
+pub fn wall_us() -> i64 {
+    #[cfg(feature = "ssr")]
+    return std::time::SystemTime::now()
+        .duration_since(std::time::UNIX_EPOCH)
+        .map_or(0, |since| i64::try_from(since.as_micros()).unwrap_or(i64::MAX));
+    #[cfg(not(feature = "ssr"))]
+    return (js_sys::Date::now() * 1000.0) as i64;
+}

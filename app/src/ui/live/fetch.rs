@@ -1,4 +1,4 @@
-//! One POST to this server by the browser's `fetch`, with an answer that is read piece by piece and can be aborted.
+//! One call to this server by the browser's `fetch`, with an answer that is read piece by piece and can be aborted.
 //!
 //! It compiles everywhere, so that pages need no conditions; it is only called by event handlers, which only a browser has.
 
@@ -101,20 +101,34 @@ impl Answer {
 
 /// Posts JSON to a path of this site with the session's cookie, and waits for the head of the answer.
 pub async fn post_json(call: Call, path: &str, headers: &[(&str, &str)], body: &str) -> Result<Answer, Broken> {
+    send(call, "POST", path, headers, Some(body)).await
+}
+
+/// Calls a path of this site with the session's cookie, and waits for the head of the answer. A body is JSON.
+pub async fn send(
+    call: Call,
+    method: &str,
+    path: &str,
+    headers: &[(&str, &str)],
+    body: Option<&str>,
+) -> Result<Answer, Broken> {
     let controller = AbortController::new().map_err(broken)?;
     let signal = controller.signal();
     RUNNING.with(|running| running.borrow_mut().insert(call.0, controller));
     let guard = Guard(call);
 
     let list = Headers::new().map_err(broken)?;
-    for (name, value) in [("content-type", "application/json")].iter().chain(headers) {
+    let kind = body.map(|_| ("content-type", "application/json"));
+    for (name, value) in kind.iter().chain(headers) {
         list.set(name, value).map_err(broken)?;
     }
     let init = RequestInit::new();
-    init.set_method("POST");
+    init.set_method(method);
     init.set_credentials(RequestCredentials::SameOrigin);
     init.set_headers_headers(&list);
-    init.set_body(&JsValue::from_str(body));
+    if let Some(body) = body {
+        init.set_body(&JsValue::from_str(body));
+    }
     init.set_signal(Some(&signal));
     let Some(window) = web_sys::window() else { return Err(Broken::Lost("this is no browser".to_owned())) };
     let answer = JsFuture::from(window.fetch_with_str_and_init(path, &init)).await.map_err(broken)?;

@@ -2,10 +2,11 @@ use leptos::{form::ActionForm, prelude::*};
 use leptos_router::{components::Redirect, hooks::use_query_map};
 
 use crate::{
-    api::{SignIn, SignInByLink, local_path},
+    api::{self, SignIn, SignInByLink, local_path},
     error::AppError,
     ui::{
-        kit::{Button, ButtonSize, ButtonVariant, Field, Glyph, Icon, Input},
+        guard::escape,
+        kit::{Button, ButtonSize, ButtonVariant, Field, Glyph, Icon, Input, LinkButton},
         layout::{Brand, Page, ThemeChoice},
         me::use_me_resource,
     },
@@ -17,6 +18,7 @@ pub fn SignInPage() -> impl IntoView {
     let query = use_query_map().get_untracked();
     let next = query.get("next").filter(|next| local_path(Some(next)) == next);
     let token = query.get("token").filter(|token| !token.is_empty());
+    let refused = query.get("refused").map(|code| refusal(&code));
     let me = use_me_resource();
     let away = {
         let (next, stay) = (next.clone(), token.is_some());
@@ -41,7 +43,7 @@ pub fn SignInPage() -> impl IntoView {
             <main class="mx-auto flex w-full max-w-md flex-1 flex-col justify-center pb-16">
                 {match token {
                     Some(token) => view! { <ByLink token next /> }.into_any(),
-                    None => view! { <ByPassword next /> }.into_any(),
+                    None => view! { <ByPassword next refused /> }.into_any(),
                 }}
             </main>
         </div>
@@ -50,11 +52,13 @@ pub fn SignInPage() -> impl IntoView {
 }
 
 #[component]
-fn ByPassword(next: Option<String>) -> impl IntoView {
+fn ByPassword(next: Option<String>, refused: Option<&'static str>) -> impl IntoView {
     let action = ServerAction::<SignIn>::new();
     let error = Signal::derive(move || action.value().get().and_then(Result::err));
     view! {
         <Page title="Sign in">
+            {refused.map(|text| view! { <div role="alert"><Alert text /></div> })}
+            <Issuers next=next.clone() />
             <ActionForm action attr:class="flex flex-col gap-4">
                 {next.map(|next| view! { <input type="hidden" name="next" value=next /> })}
                 <Refusal error />
@@ -102,6 +106,53 @@ fn ByLink(token: String, next: Option<String>) -> impl IntoView {
     }
 }
 
+/// A button for everybody else who can sign people in.
+#[component]
+fn Issuers(next: Option<String>) -> impl IntoView {
+    let issuers = Resource::new(|| (), |()| api::issuers());
+    let query = next.map(|next| format!("?next={}", escape(&next))).unwrap_or_default();
+    let buttons = move || {
+        let query = query.clone();
+        Suspend::new(async move {
+            let issuers = issuers.await.unwrap_or_default();
+            (!issuers.is_empty()).then(|| {
+                view! {
+                    <div class="flex flex-col gap-2">
+                        {issuers
+                            .into_iter()
+                            .map(|issuer| {
+                                let href = format!("/auth/oidc/{}/start{query}", issuer.name);
+                                view! {
+                                    <LinkButton href=href external=true wide=true size=ButtonSize::Large>
+                                        {format!("Continue with {}", issuer.label)}
+                                    </LinkButton>
+                                }
+                            })
+                            .collect_view()}
+                        <p class="pt-2 text-center text-sm text-muted">"or by password"</p>
+                    </div>
+                }
+            })
+        })
+    };
+    view! { <Suspense>{buttons}</Suspense> }
+}
+
+/// Why an issuer could not sign somebody in, and what to do.
+fn refusal(code: &str) -> &'static str {
+    match code {
+        "cancelled" => "You came back without signing in. Try again whenever you like.",
+        "stale" => "This sign-in took too long, was finished already, or began in another browser. Please begin again.",
+        "unverified" => "The issuer tells no e-mail address that it has verified. Verify yours there, then try again.",
+        "no_account" => "There is no account with your e-mail address here. Ask an admin to invite you.",
+        "inactive" => "Your account is inactive. Ask an admin to activate it.",
+        "issuer" => "The issuer could not be reached, or refused. Try again in a moment, or sign in by password.",
+        "token" => "The issuer's answer could not be verified. Whoever runs this server finds the reason in its log.",
+        "unknown" => "This way to sign in does not exist (any more).",
+        _ => "Signing in did not work. Please try again in a moment.",
+    }
+}
+
 /// How one gets in without a password.
 #[component]
 fn NoPassword() -> impl IntoView {
@@ -140,14 +191,19 @@ fn Refusal(#[prop(into)] error: Signal<Option<AppError>>) -> impl IntoView {
             {move || {
                 text()
                     .map(|text| {
-                        view! {
-                            <p class="flex items-start gap-2 rounded-md border border-bad/40 bg-bad-soft p-3 text-bad">
-                                <Icon glyph=Glyph::Warning class="mt-0.5 size-4 shrink-0" />
-                                <span>{text}</span>
-                            </p>
-                        }
+                        view! { <Alert text /> }
                     })
             }}
         </div>
+    }
+}
+
+#[component]
+fn Alert(#[prop(into)] text: String) -> impl IntoView {
+    view! {
+        <p class="flex items-start gap-2 rounded-md border border-bad/40 bg-bad-soft p-3 text-bad">
+            <Icon glyph=Glyph::Warning class="mt-0.5 size-4 shrink-0" />
+            <span>{text}</span>
+        </p>
     }
 }

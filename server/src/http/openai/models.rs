@@ -13,7 +13,7 @@ use crate::{
     http::auth,
     services::{
         catalog::{Model, Snapshot},
-        identity::Caller,
+        identity::{Caller, Deed, IdentityError, may},
     },
     state::AppState,
 };
@@ -22,6 +22,7 @@ use crate::{
 pub async fn models(State(state): State<AppState>, request: Request) -> Result<Json<Value>, OpenAiProblem> {
     let (parts, _) = request.into_parts();
     let caller = auth::caller(&state, &parts, None).await?;
+    may(&caller, Deed::Read, caller.place()).map_err(IdentityError::Denied)?;
     let snapshot = state.catalog.snapshot();
     let data: Vec<Value> = visible(&snapshot, &caller).into_iter().map(|model| card(model, &model.id)).collect();
     Ok(Json(json!({ "object": "list", "data": data })))
@@ -35,6 +36,7 @@ pub async fn model(
 ) -> Result<Json<Value>, OpenAiProblem> {
     let (parts, _) = request.into_parts();
     let caller = auth::caller(&state, &parts, None).await?;
+    may(&caller, Deed::Read, caller.place()).map_err(IdentityError::Denied)?;
     let model = state.gateway.model(&name, &caller)?;
     Ok(Json(card(&model, &name)))
 }

@@ -14,7 +14,7 @@ use crate::{
     providers::{ErrorClass, ProviderError, input::InputError},
     services::{
         gateway::GatewayError,
-        identity::IdentityError,
+        identity::{Denied, IdentityError},
         limits::{LimitError, Pool, Refusal, Standing},
     },
     store::StoreError,
@@ -94,7 +94,11 @@ static CASES: LazyLock<Vec<Case>> = LazyLock::new(|| {
             GatewayError::ModelNotAllowed { model: "gpt-5".to_owned() },
             "The key may use certain models only, and not this one.",
         ),
-        gateway(GatewayError::LevelTooLow, "The key's owner may only look at this instance."),
+        gateway(
+            GatewayError::Denied(Denied::Level { what: "to generate", least: "the level \"user\" in the instance" }),
+            "The key's owner may only look at this instance.",
+        ),
+        identity(IdentityError::Denied(Denied::Scope("generate")), "The key was made for other things."),
         identity(IdentityError::UnknownInstance("lab".to_owned()), "There is no such instance."),
         gateway(
             GatewayError::UnknownModel { asked: "gpt4o-mini".to_owned(), near: vec!["gpt-4o-mini".to_owned()] },

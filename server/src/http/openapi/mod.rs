@@ -14,6 +14,7 @@ mod models;
 mod ops;
 mod page;
 mod shared;
+mod system;
 #[cfg(test)]
 mod tests;
 mod text;
@@ -47,6 +48,11 @@ const OPERATIONS: &str = "Operations";
 static DOCUMENT: LazyLock<Value> = LazyLock::new(document);
 static JSON: LazyLock<Bytes> = LazyLock::new(|| DOCUMENT.to_string().into());
 
+/// The document, for pages.
+pub fn description() -> &'static Value {
+    &DOCUMENT
+}
+
 /// `GET /openapi.json`.
 pub async fn json() -> Response {
     ([(header::CONTENT_TYPE, "application/json"), (header::CACHE_CONTROL, "no-cache")], JSON.clone()).into_response()
@@ -75,6 +81,7 @@ fn described() -> Vec<Operation> {
         text::operations(),
         config::operations(),
         logs::operations(),
+        system::operations(),
         ops::operations(),
     ]
     .concat()
@@ -91,6 +98,7 @@ fn schemas() -> Vec<(String, Schema)> {
         owned(text::schemas()),
         config::schemas(),
         owned(logs::schemas()),
+        owned(system::schemas()),
         owned(ops::schemas()),
         owned(errors::schemas()),
     ]

@@ -18,7 +18,12 @@ use crate::{
     },
     settings::ProviderOverride,
     store::{
-        Configuration, limits::LimitRow, models::ModelRow, providers::ProviderRow, rules::RoutingRuleRow,
+        Configuration,
+        api_keys::{ApiKeyRow, RetiredSecretRow},
+        limits::LimitRow,
+        models::ModelRow,
+        providers::ProviderRow,
+        rules::RoutingRuleRow,
         usage::UsageScope,
     },
 };
@@ -121,26 +126,7 @@ pub fn snapshot(rows: Configuration, environment: &Environment) -> Snapshot {
                 (row.user_id, Arc::new(user))
             })
             .collect(),
-        keys: rows
-            .api_keys
-            .into_iter()
-            .filter_map(|row| {
-                let hash: [u8; 32] = row.key_hash.try_into().ok()?;
-                let key = ApiKey {
-                    id: row.key_id,
-                    org_id: row.org_id,
-                    instance_id: row.instance_id,
-                    user_id: row.user_id,
-                    project_id: row.project_id,
-                    name: row.name,
-                    scopes: Some(row.scopes).filter(|scopes| !scopes.is_empty()).map(Into::into),
-                    allowed_models: row.allowed_models.map(|models| models.into_iter().collect()),
-                    expires_us: row.expires_us,
-                    created_us: row.created_us,
-                };
-                Some((hash, Arc::new(key)))
-            })
-            .collect(),
+        keys: keys(rows.api_keys, rows.retired_secrets),
         models,
         aliases,
         limits,
@@ -150,6 +136,38 @@ pub fn snapshot(rows: Configuration, environment: &Environment) -> Snapshot {
         providers,
         credentials,
     }
+}
+
+/// Keys by the hash of their secret; one that was rotated is found by the secret before, too, while that one lasts.
+fn keys(rows: Vec<ApiKeyRow>, retired: Vec<RetiredSecretRow>) -> HashMap<[u8; 32], Arc<ApiKey>> {
+    let mut earlier: HashMap<String, Vec<([u8; 32], i64)>> = HashMap::new();
+    for row in retired {
+        if let Ok(hash) = row.key_hash.try_into() {
+            earlier.entry(row.key_id).or_default().push((hash, row.expires_us));
+        }
+    }
+    let mut keys = HashMap::new();
+    for row in rows {
+        let Ok(hash) = row.key_hash.try_into() else { continue };
+        let key = ApiKey {
+            id: row.key_id,
+            org_id: row.org_id,
+            instance_id: row.instance_id,
+            user_id: row.user_id,
+            project_id: row.project_id,
+            name: row.name,
+            scopes: Some(row.scopes).filter(|scopes| !scopes.is_empty()).map(Into::into),
+            allowed_models: row.allowed_models.map(|models| models.into_iter().collect()),
+            expires_us: row.expires_us,
+            created_us: row.created_us,
+        };
+        for (hash, until_us) in earlier.remove(&key.id).unwrap_or_default() {
+            let expires_us = Some(key.expires_us.map_or(until_us, |at| at.min(until_us)));
+            keys.insert(hash, Arc::new(ApiKey { expires_us, ..key.clone() }));
+        }
+        keys.insert(hash, Arc::new(key));
+    }
+    keys
 }
 
 fn role(text: &str) -> Role {

@@ -9,6 +9,7 @@ mod snapshot;
 use std::{sync::Arc, time::Duration};
 
 use arc_swap::ArcSwap;
+use tokio::sync::Notify;
 
 pub use build::Environment;
 pub use snapshot::{ApiKey, Instance, Level, Model, Organization, PromptTemplate, Provider, Route, Snapshot, User};
@@ -66,15 +67,41 @@ impl Catalog {
 
     /// Keeps the snapshot up to date until the process stops. While the database is away the last state stays in force.
     pub async fn keep(self: Arc<Self>, tasks: Tasks) {
-        let stop = tasks.token();
+        let (stop, news) = (tasks.token(), Notify::new());
+        tokio::select! {
+            () = stop.cancelled() => {}
+            () = self.look(&tasks, &news) => {}
+            () = hear(&self.db, &news) => {}
+        }
+    }
+
+    async fn look(&self, tasks: &Tasks, news: &Notify) {
         loop {
             tokio::select! {
-                _ = stop.cancelled() => return,
-                _ = tokio::time::sleep(POLL) => {}
+                () = news.notified() => {}
+                () = tokio::time::sleep(POLL) => {}
             }
-            if let Err(error) = self.refresh().await {
+            let refreshed = self.refresh().await;
+            tasks.ran("configuration", &refreshed);
+            if let Err(error) = refreshed {
                 tracing::warn!(%error, "cannot read the configuration; the last one stays in force");
             }
         }
+    }
+}
+
+/// Passes other servers' hints on. Where there are none, or they are lost, the poll alone brings the news.
+async fn hear(db: &Db, news: &Notify) {
+    loop {
+        match db.config_hints().await {
+            Ok(None) => std::future::pending().await,
+            Ok(Some(mut hints)) => {
+                while hints.next().await.is_ok() {
+                    news.notify_one();
+                }
+            }
+            Err(error) => tracing::debug!(%error, "cannot listen for changes of the configuration"),
+        }
+        tokio::time::sleep(POLL).await;
     }
 }

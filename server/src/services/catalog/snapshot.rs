@@ -88,9 +88,18 @@ impl Level {
             _ => return None,
         })
     }
+
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Readonly => "readonly",
+            Self::User => "user",
+            Self::Admin => "admin",
+            Self::Owner => "owner",
+        }
+    }
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct ApiKey {
     pub id: String,
     pub org_id: String,

@@ -4,7 +4,10 @@ use std::time::Duration;
 
 use crate::{
     providers::{ErrorClass, ProviderError, input::InputError},
-    services::limits::{LimitError, Refusal},
+    services::{
+        identity::Denied,
+        limits::{LimitError, Refusal},
+    },
 };
 
 /// Whose fault a failure is; part of every record and every error body.
@@ -35,8 +38,8 @@ pub enum GatewayError {
     #[error("this key may not use the model \"{model}\"")]
     ModelNotAllowed { model: String },
     /// Who may only look does not spend.
-    #[error("to generate needs at least the level \"user\" in the instance")]
-    LevelTooLow,
+    #[error(transparent)]
+    Denied(#[from] Denied),
     /// A model of another kind, an image model for instance.
     #[error("the model \"{model}\" cannot generate {wanted}")]
     WrongCapability { model: String, wanted: &'static str },
@@ -77,7 +80,7 @@ impl GatewayError {
         match self {
             Self::Input(_) | Self::WrongCapability { .. } | Self::CannotStream { .. } => "invalid",
             Self::UnknownModel { .. } | Self::UnknownInstance(_) => "not_found",
-            Self::ModelNotAllowed { .. } | Self::LevelTooLow => "forbidden",
+            Self::ModelNotAllowed { .. } | Self::Denied(_) => "forbidden",
             Self::MissingCredential { .. } => "missing_credential",
             Self::Limited(LimitError::Refused(refusal)) if refusal.is_budget() => "budget",
             Self::Limited(LimitError::Refused(refusal)) if refusal.is_quota() => "quota",
@@ -93,7 +96,7 @@ impl GatewayError {
         match self {
             Self::Input(_) | Self::WrongCapability { .. } | Self::CannotStream { .. } => 400,
             Self::UnknownModel { .. } | Self::UnknownInstance(_) => 404,
-            Self::ModelNotAllowed { .. } | Self::LevelTooLow => 403,
+            Self::ModelNotAllowed { .. } | Self::Denied(_) => 403,
             Self::MissingCredential { .. } => 500,
             Self::Limited(LimitError::Refused(_)) => 429,
             Self::Limited(_) => 503,

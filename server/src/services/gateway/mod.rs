@@ -9,6 +9,7 @@ mod error;
 pub mod record;
 mod resolve;
 mod stream;
+pub mod unwritten;
 
 use std::{net::SocketAddr, sync::Arc, time::Instant};
 
@@ -19,13 +20,13 @@ pub use stream::ChatStream;
 
 use self::{call::Call, resolve::Plan};
 use super::{
-    catalog::{Catalog, Level, Model, pricing::TokenCounts},
+    catalog::{Catalog, Model, pricing::TokenCounts},
     limits::{Demand, Limiter, Origin},
 };
 use crate::{
     clock::Clock,
     providers::{ChatInput, Completion, chat::Message, chat::Part, transport::Transport},
-    services::identity::Caller,
+    services::identity::{Caller, Deed, may},
     settings,
 };
 
@@ -72,6 +73,16 @@ impl Gateway {
             content_limit: settings.recording.content_limit_bytes,
             simulator,
         }
+    }
+
+    /// The id of this process, fresh with each start.
+    pub fn replica_id(&self) -> &str {
+        self.limiter.replica_id()
+    }
+
+    /// Records that wait, and how many may.
+    pub fn records_waiting(&self) -> (usize, usize) {
+        self.recorder.depth()
     }
 
     /// Where the simulator listens, when it is on.
@@ -133,9 +144,7 @@ impl Gateway {
 
     /// Everything that can be decided before the provider is asked.
     async fn admit(&self, call: &mut Call, input: &ChatInput, caller: &Caller) -> Result<Plan, GatewayError> {
-        if caller.level < Level::User {
-            return Err(GatewayError::LevelTooLow);
-        }
+        may(caller, Deed::Generate, caller.place())?;
         let snapshot = self.catalog.snapshot();
         let name = input.model.as_deref().unwrap_or(&self.settings.default_model);
         let model = if name == "auto" {

@@ -1,14 +1,15 @@
 //! Records of finished calls on their way to the database: a bounded queue and one writer that commits them in groups.
 //! A place in the queue is taken before a call begins, so a full queue slows callers and never loses a record.
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use tokio::sync::mpsc;
 
+use super::unwritten;
 use crate::{
     clock::Clock,
     services::{limits::Held, logs},
-    settings::{self, Settings},
+    settings::Settings,
     shutdown::Tasks,
     store::{self, Db, StoreError, requests::RequestRecord, usage::DAY_US},
 };
@@ -34,10 +35,23 @@ impl Slot {
 
 impl Recorder {
     /// Starts the writer. It ends when every `Recorder` and `Slot` is gone, after it has written everything.
-    pub fn start(db: Db, settings: &settings::Recording, tasks: &Tasks) -> Self {
-        let (queue, records) = mpsc::channel(settings.queue);
-        let writer = Writer { db, records, batch: settings.batch, interval: settings.flush_interval };
-        tasks.spawn(writer.run());
+    pub fn start(db: Db, clock: Clock, settings: &Settings, tasks: &Tasks) -> Self {
+        let (queue, records) = mpsc::channel(settings.recording.queue);
+        let writer = Arc::new(tokio::sync::Mutex::new(Writer {
+            db,
+            clock,
+            records,
+            batch: Vec::new(),
+            held: Vec::new(),
+            size: settings.recording.batch,
+            interval: settings.recording.flush_interval,
+            folder: settings.storage.data_folder.clone(),
+            tasks: tasks.clone(),
+        }));
+        tasks.keep(TASK, move || {
+            let writer = writer.clone();
+            async move { writer.lock().await.run().await }
+        });
         Self { queue }
     }
 
@@ -45,40 +59,74 @@ impl Recorder {
     pub async fn reserve(&self) -> Option<Slot> {
         self.queue.clone().reserve_owned().await.ok().map(Slot)
     }
+
+    /// Places that are taken, and all there are.
+    pub fn depth(&self) -> (usize, usize) {
+        let all = self.queue.max_capacity();
+        (all - self.queue.capacity(), all)
+    }
 }
+
+/// Name of the writer's task.
+const TASK: &str = "recorder";
+/// So long a process that stops tries to reach the database; then what waits goes into a file.
+const GIVE_UP: Duration = Duration::from_secs(4);
 
 struct Writer {
     db: Db,
+    clock: Clock,
     records: mpsc::Receiver<Entry>,
-    batch: usize,
+    /// What is being written; a task that is started again begins with it.
+    batch: Vec<RequestRecord>,
+    held: Vec<Option<Held>>,
+    /// Records in one write.
+    size: usize,
     interval: Duration,
+    /// Where records go when the database is away and the process stops.
+    folder: PathBuf,
+    tasks: Tasks,
 }
 
 impl Writer {
-    async fn run(mut self) {
-        let mut batch = Vec::with_capacity(self.batch);
-        // The first record of a batch opens it; it is written when it is full or when the interval is over.
-        while let Some(first) = self.records.recv().await {
-            batch.push(first);
-            let until = tokio::time::Instant::now() + self.interval;
-            while batch.len() < self.batch {
-                let room = self.batch - batch.len();
-                match tokio::time::timeout_at(until, self.records.recv_many(&mut batch, room)).await {
-                    Ok(0) | Err(_) => break,
-                    Ok(_) => {}
-                }
-            }
-            let (records, held): (Vec<_>, Vec<_>) = batch.drain(..).map(|Entry(record, held)| (record, held)).unzip();
-            self.write(&records).await;
-            drop(held);
+    async fn run(&mut self) {
+        while !self.batch.is_empty() || self.gather().await {
+            self.write(&self.batch).await;
+            self.batch.clear();
+            self.held.clear();
         }
+    }
+
+    /// The first record of a batch opens it; it is written when it is full or when the interval is over. False at the end.
+    async fn gather(&mut self) -> bool {
+        let Some(first) = self.records.recv().await else { return false };
+        let mut entries = Vec::with_capacity(self.size);
+        entries.push(first);
+        let until = tokio::time::Instant::now() + self.interval;
+        while entries.len() < self.size {
+            let room = self.size - entries.len();
+            match tokio::time::timeout_at(until, self.records.recv_many(&mut entries, room)).await {
+                Ok(0) | Err(_) => break,
+                Ok(_) => {}
+            }
+        }
+        for Entry(record, held) in entries {
+            self.batch.push(record);
+            self.held.push(held);
+        }
+        true
     }
 
     /// Writes until it succeeds: meanwhile the queue fills, and callers wait.
     async fn write(&self, batch: &[RequestRecord]) {
         let mut wait = Duration::from_millis(100);
         loop {
-            match self.try_write(batch).await {
+            let written = tokio::select! {
+                biased;
+                written = self.try_write(batch) => written,
+                () = self.gave_up() => return self.keep_in_file(batch),
+            };
+            self.tasks.ran(TASK, &written);
+            match written {
                 Ok(()) => return,
                 // The database refuses a value and always will: the others must not wait for it.
                 Err(error @ StoreError::Invalid { .. }) => match batch {
@@ -95,23 +143,35 @@ impl Writer {
                 },
                 Err(error) => {
                     tracing::error!(%error, records = batch.len(), "cannot write the request log; trying again");
-                    tokio::time::sleep(wait).await;
+                    tokio::select! {
+                        () = tokio::time::sleep(wait) => {}
+                        () = self.gave_up() => return self.keep_in_file(batch),
+                    }
                     wait = (wait * 2).min(Duration::from_secs(5));
                 }
             }
         }
     }
 
-    async fn try_write(&self, batch: &[RequestRecord]) -> Result<(), StoreError> {
-        self.db.insert_requests(batch).await?;
-        let mut used: HashMap<&str, i64> = HashMap::new();
-        for record in batch {
-            if let Some(key) = &record.log.key_id {
-                let last = used.entry(key).or_default();
-                *last = (*last).max(record.log.created_us);
-            }
+    /// Done when the process stops and the database had its chance.
+    async fn gave_up(&self) {
+        let stopped = self.tasks.stopped().await;
+        tokio::time::sleep_until(stopped + GIVE_UP).await;
+    }
+
+    fn keep_in_file(&self, batch: &[RequestRecord]) {
+        let records = batch.len();
+        match unwritten::keep(&self.folder, self.clock.now_us(), batch) {
+            Ok(file) => tracing::error!(
+                records, file = %file.display(),
+                "the database is away: records of calls are in a file, and the next start takes them in"
+            ),
+            Err(error) => tracing::error!(%error, records, "the database is away: records of calls are lost"),
         }
-        self.db.touch_api_keys(used.into_iter().map(|(key, at)| (key.to_owned(), at)).collect()).await
+    }
+
+    async fn try_write(&self, batch: &[RequestRecord]) -> Result<(), StoreError> {
+        self.db.insert_requests(batch).await.map(drop)
     }
 }
 
@@ -124,7 +184,9 @@ pub async fn retain(db: Db, clock: Clock, settings: Arc<Settings>, tasks: Tasks)
             _ = stop.cancelled() => return,
             _ = hourly.tick() => {}
         }
-        if let Err(error) = sweep(&db, clock.now_us(), &settings).await {
+        let swept = sweep(&db, clock.now_us(), &settings).await;
+        tasks.ran("retention", &swept);
+        if let Err(error) = swept {
             tracing::warn!(%error, "cannot delete old records; the next hour tries again");
         }
     }

@@ -4,6 +4,7 @@ use std::{collections::HashSet, sync::Arc};
 
 use app::types::Role;
 
+use super::Place;
 use crate::services::catalog::{Instance, Level, Model, User};
 
 /// A caller whose key or session was checked.
@@ -27,6 +28,11 @@ pub struct Caller {
 }
 
 impl Caller {
+    /// The instance the call is made in.
+    pub fn place(&self) -> Place<'_> {
+        Place::Instance { org_id: &self.instance.org_id, instance_id: &self.instance.id }
+    }
+
     /// Catalogue models are everyone's; others belong to an organization.
     pub fn sees(&self, model: &Model) -> bool {
         model.org_id.as_ref().is_none_or(|org| *org == self.org_id) || self.role == Role::Superadmin

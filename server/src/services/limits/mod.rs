@@ -171,8 +171,16 @@ impl Limiter {
             joining: tokio::sync::Mutex::default(),
             clock,
         });
-        tasks.spawn(inner.clone().keep(tasks.token()));
+        tasks.keep("limits", {
+            let (inner, stop) = (inner.clone(), tasks.token());
+            move || inner.clone().keep(stop.clone())
+        });
         Self(inner)
+    }
+
+    /// The id of this process, fresh with each start.
+    pub fn replica_id(&self) -> &str {
+        &self.0.replica_id
     }
 
     /// Takes `demand` from every limit that applies, or nothing from any. Asks the database only where replicas share, and

@@ -3,17 +3,19 @@
 use std::{sync::Arc, time::Duration};
 
 use parking_lot::Mutex;
-use tokio_util::sync::CancellationToken;
 use uuid::{ContextV7, Timestamp, Uuid};
 
 use crate::{
     clock::Clock,
+    shutdown::Tasks,
     store::{Db, StoreError, logs::LogRow},
     telemetry::{BATCH, Queue, Queued},
 };
 
 /// While somebody looks.
 const WATCHED_INTERVAL: Duration = Duration::from_secs(1);
+/// The longest that the last write may take.
+const LAST: Duration = Duration::from_secs(2);
 /// After a failure.
 const RETRY: Duration = Duration::from_secs(2);
 
@@ -32,15 +34,22 @@ impl Writer {
         Self { db, queue, clock, interval, ids: Mutex::new(ContextV7::new()) }
     }
 
-    /// Writes until `stop` is cancelled, and then what is left.
-    pub async fn run(&self, stop: CancellationToken) {
+    /// Writes until the process stops, and then what is left.
+    pub async fn run(&self, tasks: &Tasks) {
+        let stop = tasks.token();
         let mut failing = false;
         while !stop.is_cancelled() {
             tokio::select! {
                 () = stop.cancelled() => {}
                 () = self.is_due() => {}
             }
-            match self.flush().await {
+            let written = match stop.is_cancelled() {
+                false => self.flush().await,
+                // These lines are on standard error, too.
+                true => tokio::time::timeout(LAST, self.flush()).await.unwrap_or(Ok(())),
+            };
+            tasks.ran("log writer", &written);
+            match written {
                 Ok(()) => failing = false,
                 Err(error) => {
                     // To standard error only, and once: these lines wait, too.
@@ -152,10 +161,10 @@ mod tests {
             let queue = Arc::new(Queue::new(1_000));
             let hour = Duration::from_secs(3_600);
             let writer = Writer::new(db.clone(), queue.clone(), Clock::system(), hour);
-            let stop = CancellationToken::new();
+            let tasks = Tasks::new(Clock::system());
             let running = tokio::spawn({
-                let stop = stop.clone();
-                async move { writer.run(stop).await }
+                let tasks = tasks.clone();
+                async move { writer.run(&tasks).await }
             });
             let all = async || {
                 let page = db.list_logs(&LogFilter::default(), &Page::first(500)).await.unwrap();
@@ -168,7 +177,7 @@ mod tests {
                 tokio::task::yield_now().await;
             }
             queue.push(row("ERROR", "last", 1_000));
-            stop.cancel();
+            tasks.stop();
             running.await.unwrap();
             let lines = all().await;
             assert_eq!((lines.len(), lines[0].as_str(), lines[1].as_str()), (BATCH + 1, "last", "099"));

@@ -2,6 +2,7 @@
 
 use super::{requests::record, *};
 use crate::store::{
+    LOOK_AT,
     logs::{LogFilter, LogRow},
     requests::{RequestFilter, RequestLogRow, RequestRecord},
 };
@@ -72,7 +73,7 @@ async fn log_lines_are_listed_by_page_and_filter() {
 #[tokio::test]
 async fn a_search_looks_at_so_many_lines_and_goes_on() {
     each_db(|db| async move {
-        let rows: Vec<LogRow> = (0..20_500).map(|n| line(n, "INFO", "http")).collect();
+        let rows: Vec<LogRow> = (0..LOOK_AT + 500).map(|n| line(n, "INFO", "http")).collect();
         for piece in rows.chunks(1_000) {
             write(&db, piece).await;
         }
@@ -171,12 +172,14 @@ async fn an_organization_knows_how_it_has_called() {
     each_db(|db| async move {
         db.insert_organization(&organization("o1", T0)).await.unwrap();
         db.insert_instance(&instance("i1", "o1", T0)).await.unwrap();
-        assert_eq!(db.request_origins("o1").await.unwrap(), (false, false));
-        db.insert_requests(&[call("a", T0, |_| {})]).await.unwrap();
-        assert_eq!(db.request_origins("o1").await.unwrap(), (true, false));
-        db.insert_requests(&[call("b", T0, |log| log.key_id = None)]).await.unwrap();
-        assert_eq!(db.request_origins("o1").await.unwrap(), (true, true));
-        assert_eq!(db.request_origins("o2").await.unwrap(), (false, false));
+        assert_eq!(db.usage_origins("o1").await.unwrap(), (false, false));
+        db.insert_requests(&[record(1)]).await.unwrap();
+        assert_eq!(db.usage_origins("o1").await.unwrap(), (true, false));
+        let mut console = record(2);
+        console.usage.as_mut().unwrap().key_id = None;
+        db.insert_requests(&[console]).await.unwrap();
+        assert_eq!(db.usage_origins("o1").await.unwrap(), (true, true));
+        assert_eq!(db.usage_origins("o2").await.unwrap(), (false, false));
     })
     .await;
 }
@@ -184,7 +187,7 @@ async fn an_organization_knows_how_it_has_called() {
 #[tokio::test]
 async fn a_rare_call_is_found_page_by_page() {
     each_db(|db| async move {
-        for piece in (0..20_600_i64).collect::<Vec<_>>().chunks(1_000) {
+        for piece in (0..LOOK_AT + 600).collect::<Vec<_>>().chunks(1_000) {
             let calls: Vec<RequestRecord> = piece
                 .iter()
                 .map(|n| {
@@ -214,8 +217,8 @@ async fn a_rare_call_is_found_page_by_page() {
         assert_eq!((found.rows.len(), found.next), (5, None));
         // And what an index knows has no bound.
         let found = db.find_requests(&of_instance, &Page::first(10)).await.unwrap();
-        assert_eq!(found.rows[0].request_id, "c020599");
-        assert_eq!(found.next, Some((T0 + 20_590, "c020590".into())));
+        assert_eq!(found.rows[0].request_id, format!("c{:06}", LOOK_AT + 599));
+        assert_eq!(found.next, Some((T0 + LOOK_AT + 590, format!("c{:06}", LOOK_AT + 590))));
     })
     .await;
 }

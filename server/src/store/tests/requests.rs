@@ -8,7 +8,7 @@ use crate::store::{
     requests::{RequestContentRow, RequestFilter, RequestLogRow, RequestRecord, UsageLogRow},
 };
 
-pub(super) fn record(n: i64) -> RequestRecord {
+pub(crate) fn record(n: i64) -> RequestRecord {
     let request_id = format!("r{n:06}");
     RequestRecord {
         usage: Some(UsageLogRow {

@@ -31,7 +31,9 @@ async fn lists_are_newest_first_and_paged_by_key() {
             db.insert_organization(&organization(id, created_us)).await.unwrap();
             db.insert_instance(&instance(&format!("i{id}"), id, created_us)).await.unwrap();
             db.insert_project(&project(&format!("p{id}"), &format!("i{id}"), created_us)).await.unwrap();
-            db.insert_user(&user(&format!("u{id}"), id, &format!("{id}@example.com"), created_us)).await.unwrap();
+            db.insert_user(&user(&format!("u{id}"), id, &format!("{id}@example.com"), created_us), &note())
+                .await
+                .unwrap();
         }
         let mut seen = Vec::new();
         let mut page = Page::first(3);
@@ -128,8 +130,8 @@ const EVERYTHING: [&str; 8] = ["i1", "ku", "kp", "mo", "o1", "p1", "u1", "u1@i1"
 
 async fn populate_all(db: &Db) -> Vec<String> {
     populate(db).await;
-    db.insert_api_key(&key("ku", "u1", T0)).await.unwrap();
-    db.insert_api_key(&key("kp", "p1", T0)).await.unwrap();
+    db.insert_api_key(&key("ku", "u1", T0), &KeyExtras::default(), &note()).await.unwrap();
+    db.insert_api_key(&key("kp", "p1", T0), &KeyExtras::default(), &note()).await.unwrap();
     db.insert_model(&ModelRow { org_id: Some("o1".into()), ..model("mo", "acme") }).await.unwrap();
     let mut everything: Vec<String> = EVERYTHING.map(str::to_owned).into();
     everything.sort();

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use server::store::access::AccessRow;
 
 use super::{ORGANIZATION, data, failure, get, model, post};
-use crate::support::{Answer, Database, TestApp, answer, on_both};
+use crate::support::{Answer, Database, TestApp, answer, note, on_both};
 
 on_both!(
     nothing_without_a_key,
@@ -36,7 +36,7 @@ async fn somebody(app: &TestApp, name: &str, role: Role, level: Option<&str>) ->
             level: level.to_owned(),
             granted_us: app.now_us(),
         };
-        app.db.grant_access(&row).await.unwrap();
+        app.db.grant_access(&row, &note("")).await.unwrap();
     }
     app.key(|key| (key.user_id, key.project_id) = (Some(user.user_id.clone()), None)).await.0
 }
@@ -109,7 +109,7 @@ async fn another_organization_sees_nothing(database: Database) {
     stranger.org_id = "org_other".into();
     stranger.email = "other@example.com".into();
     stranger.created_us = now;
-    app.db.insert_user(&stranger).await.unwrap();
+    app.db.insert_user(&stranger, &note("")).await.unwrap();
     let (key, _) = app
         .key(|key| {
             (key.user_id, key.project_id) = (Some("stranger".into()), None);

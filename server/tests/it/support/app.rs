@@ -61,6 +61,11 @@ impl TestApp {
         }
     }
 
+    /// A second server on the same database; on Postgres only.
+    pub async fn replica(&self) -> App {
+        Box::pin(App::start(test_settings(&self.place), Clock::system(), HashMap::new())).await.unwrap()
+    }
+
     /// Stops the server as a signal would, and gives the place back.
     pub async fn stop(self) -> Place {
         Box::pin(self.app.stop()).await;

@@ -4,6 +4,7 @@ mod app;
 mod audit;
 mod chat;
 mod database;
+pub mod issuer;
 mod people;
 pub mod process;
 mod records;
@@ -14,10 +15,10 @@ use std::{future::Future, time::Duration};
 
 use tokio::time::{Instant, sleep};
 
-pub use app::{TestApp, client};
+pub use app::{TestApp, client, test_settings};
 pub use chat::{Answer, Streamed, answer, data_lines, hello};
 pub use database::{Database, Place};
-pub use people::{Browser, DAY_US, cookie_of};
+pub use people::{Browser, DAY_US, cookie_of, note};
 pub use records::Record;
 pub use wire::{Raw, closed_port};
 

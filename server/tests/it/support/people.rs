@@ -8,12 +8,32 @@ use server::{
         catalog::seed::{DEVELOPMENT, ORGANIZATION},
         identity::keys,
     },
-    store::{api_keys::ApiKeyRow, instances::InstanceRow, organizations::OrganizationRow, users::UserRow},
+    store::{
+        api_keys::{ApiKeyRow, KeyExtras},
+        audit::{Actor, AuditEntry, AuditFilter, AuditRow},
+        instances::InstanceRow,
+        organizations::OrganizationRow,
+        users::UserRow,
+    },
 };
 
 use super::{Answer, TestApp, chat};
 
 pub const DAY_US: i64 = 86_400_000_000;
+
+/// An entry of the audit log for what a scenario changes by itself.
+pub fn note(org_id: &str) -> AuditEntry {
+    AuditEntry {
+        org_id: org_id.to_owned(),
+        time_us: 0,
+        actor: Actor::system("A scenario"),
+        action: "thing.changed".to_owned(),
+        target: ("thing".to_owned(), String::new(), String::new()),
+        instance_id: None,
+        outcome: "succeeded",
+        details: json!({}),
+    }
+}
 
 /// A browser with the session cookie of a signed-in person.
 pub struct Browser {
@@ -36,7 +56,13 @@ pub fn cookie_of(answer: &Answer) -> Option<String> {
 impl TestApp {
     /// A person of the first organization.
     pub async fn user(&self, email: &str, role: Role) -> UserRow {
-        let id = self.app().state.identity.create_user(ORGANIZATION, email, "Somebody", role).await.unwrap();
+        let id = self
+            .app()
+            .state
+            .identity
+            .create_user(ORGANIZATION, email, "Somebody", role, note(ORGANIZATION).actor)
+            .await
+            .unwrap();
         self.db.user(&id).await.unwrap().unwrap()
     }
 
@@ -84,7 +110,7 @@ impl TestApp {
             deleted_us: None,
         };
         change(&mut row);
-        self.db.insert_api_key(&row).await.unwrap();
+        self.db.insert_api_key(&row, &KeyExtras::default(), &note(&row.org_id)).await.unwrap();
         self.reload().await;
         (secret, row)
     }
@@ -106,6 +132,18 @@ impl TestApp {
     /// Presses the button on the page of a sign-in link.
     pub async fn follow_link(&self, token: &str) -> Answer {
         self.post_form(None, "account/sign_in_by_link", &format!("token={token}")).await
+    }
+
+    /// A token that signs a person in.
+    pub async fn link(&self, user_id: &str) -> String {
+        self.app().state.identity.make_link(user_id, note("").actor).await.unwrap().0
+    }
+
+    /// The audit log of the first organization, newest first; it is whole.
+    pub async fn audited(&self) -> Vec<AuditRow> {
+        assert_eq!(self.db.verify_audit(ORGANIZATION).await.unwrap().broken, None);
+        let filter = AuditFilter { org_id: ORGANIZATION.to_owned(), limit: 1_000, ..AuditFilter::default() };
+        self.db.list_audit(&filter).await.unwrap()
     }
 
     /// Posts a form of a page, as a browser without scripts does.

@@ -3,13 +3,14 @@ use leptos::{prelude::*, task::spawn_local};
 use super::snippets::{Language, PLACEHOLDER, first_request};
 use crate::{
     api,
-    types::{Overview, ProviderState, RunSummary},
+    types::{Overview, ProviderState, Role, RunSummary},
     ui::{
         kit::{
             Button, ButtonSize, ButtonVariant, CodeView, Glyph, Icon, LinkButton, Meter, Tab, Tabs, Tone, format,
             use_toasts,
         },
         layout::use_frame,
+        me::use_me,
     },
 };
 
@@ -34,6 +35,7 @@ pub fn FirstSteps(overview: RwSignal<Overview>, shown: RwSignal<bool>) -> impl I
         }
     });
     let variables = RwSignal::new(false);
+    let is_admin = use_me().is_some_and(|me| me.role != Role::User);
     let dismiss = move |_| {
         shown.set(false);
         spawn_local(async move {
@@ -68,9 +70,15 @@ pub fn FirstSteps(overview: RwSignal<Overview>, shown: RwSignal<bool>) -> impl I
                         tone=Tone::Good
                     />
                 </div>
-                <Button size=ButtonSize::Small variant=ButtonVariant::Ghost on_click=dismiss>
-                    {move || if complete.get() { "Hide" } else { "Dismiss" }}
-                </Button>
+                // For the whole organization, so it is its admins' to decide.
+                {is_admin
+                    .then(|| {
+                        view! {
+                            <Button size=ButtonSize::Small variant=ButtonVariant::Ghost on_click=dismiss>
+                                {move || if complete.get() { "Hide" } else { "Dismiss" }}
+                            </Button>
+                        }
+                    })}
             </header>
             <ol class="divide-y divide-line">
                 <Step number=1 title="The server runs" text="You are looking at it. Data is kept, restarts are safe." done=true />

@@ -31,7 +31,7 @@ pub fn HistoryDrawer(open: RwSignal<bool>) -> impl IntoView {
 
 #[component]
 fn DrawerList(open: RwSignal<bool>) -> impl IntoView {
-    let filter = RunFilter { surface: Some("console".to_owned()), mine: true, after: None, limit: PAGE };
+    let filter = RunFilter { surface: Some("console".to_owned()), mine: true, limit: PAGE, ..RunFilter::default() };
     let first = Resource::new(|| (), {
         let filter = filter.clone();
         move |()| api::runs(filter.clone())
@@ -75,6 +75,7 @@ impl Asked {
             mine: self.mine,
             after: self.after.clone(),
             limit: PAGE,
+            ..RunFilter::default()
         }
     }
 }

@@ -191,7 +191,7 @@ fn await_record(console: Console, run: String, problem: RwSignal<Option<AppError
     spawn_local(async move {
         for wait in [300, 700, 1_500] {
             sleep_ms(wait).await;
-            let filter = RunFilter { surface: None, mine: true, after: None, limit: 12 };
+            let filter = RunFilter { mine: true, limit: 12, ..RunFilter::default() };
             let Ok(page) = api::runs(filter).await else { return };
             if problem.try_with_untracked(Option::is_none) != Some(false) {
                 return;

@@ -182,7 +182,7 @@ async fn look_up_record(lane: Lane, call: Call) {
     let Some(request_id) = lane.facts.try_with_untracked(|facts| facts.request_id.clone()).flatten() else { return };
     for wait in [250, 500, 1_000, 2_000, 4_000] {
         sleep_ms(wait).await;
-        let filter = RunFilter { surface: None, mine: true, after: None, limit: 12 };
+        let filter = RunFilter { mine: true, limit: 12, ..RunFilter::default() };
         let Ok(page) = api::runs(filter).await else { return };
         if !lane.shows(call) {
             return;

@@ -1,15 +1,19 @@
+mod sessions;
+
 use leptos::{prelude::*, task::spawn_local};
 
 use crate::{
-    api::{self, SignOut},
+    api,
     error::AppError,
     types::{Me, Role},
     ui::{
-        kit::{Button, ButtonVariant, Card, Field, Glyph, Input, Switch, use_toasts},
+        kit::{Button, ButtonVariant, Card, Field, Input, Switch, use_toasts},
         layout::{Page, ThemeChoice, store_single_keys, use_frame},
         me::use_me,
     },
 };
+
+use self::sessions::Sessions;
 
 /// Least length of a password; the server decides, this only says it early.
 const SHORTEST: usize = 12;
@@ -17,26 +21,18 @@ const SHORTEST: usize = 12;
 /// The own account: who one is, the password, the look, the keys.
 #[component]
 pub fn AccountPage() -> impl IntoView {
-    use leptos::server_fn::ServerFn;
     view! {
         <Page title="Account" lead="Who you are here, and how the console behaves for you." narrow=true>
             {use_me()
                 .map(|me| {
-                    let has_password = me.has_password;
+                    let (has_password, present_needed) = (me.has_password, me.present_password_needed);
                     let email = me.email.clone();
                     view! {
                         <div class="grid grid-cols-1 gap-6">
                             <Profile me />
-                            <PasswordCard has_password email />
+                            <PasswordCard has_password present_needed email />
                             <Appearance />
-                            <Card title="Session">
-                                <form method="post" action=SignOut::url() class="flex flex-wrap items-center justify-between gap-3">
-                                    <p class="text-muted">"Ends the session in this browser."</p>
-                                    <Button submit=true icon=Glyph::SignOut>
-                                        "Sign out"
-                                    </Button>
-                                </form>
-                            </Card>
+                            <Sessions />
                         </div>
                     }
                 })}
@@ -75,8 +71,11 @@ fn Profile(me: Me) -> impl IntoView {
 }
 
 #[component]
-fn PasswordCard(has_password: bool, email: String) -> impl IntoView {
+fn PasswordCard(has_password: bool, present_needed: bool, email: String) -> impl IntoView {
     let password = RwSignal::new(String::new());
+    let present = RwSignal::new(String::new());
+    let present_needed = RwSignal::new(present_needed);
+    let present_error = RwSignal::new(None::<String>);
     let busy = RwSignal::new(false);
     let error = RwSignal::new(None::<String>);
     let has_password = RwSignal::new(has_password);
@@ -90,13 +89,18 @@ fn PasswordCard(has_password: bool, email: String) -> impl IntoView {
         }
         busy.set(true);
         error.set(None);
+        present_error.set(None);
+        let known = present_needed.get_untracked().then(|| present.get_untracked());
         spawn_local(async move {
-            match api::set_password(wanted).await {
+            match api::set_password(wanted, known).await {
                 Ok(()) => {
                     password.set(String::new());
+                    present.set(String::new());
                     has_password.set(true);
+                    present_needed.set(true);
                     toasts.good("Password saved. Other browsers were signed out.");
                 }
+                Err(AppError::Invalid { field, message }) if field == "present" => present_error.set(Some(message)),
                 Err(AppError::Invalid { message, .. }) => error.set(Some(message)),
                 Err(failure) => error.set(Some(failure.to_string())),
             }
@@ -125,6 +129,13 @@ fn PasswordCard(has_password: bool, email: String) -> impl IntoView {
                 </p>
                 // Password managers file the new password under this name.
                 <input type="text" name="username" autocomplete="username" value=email class="hidden" readonly aria-hidden="true" tabindex="-1" />
+                <Show when=move || present_needed.get()>
+                    <div class="max-w-sm">
+                        <Field id="present-password" label="Present password" error=present_error>
+                            <Input value=present kind="password" autocomplete="current-password" />
+                        </Field>
+                    </div>
+                </Show>
                 <div class="max-w-sm">
                     <Field id="new-password" label="New password" hint="At least 12 characters. Long beats complicated." error=error>
                         <Input value=password kind="password" autocomplete="new-password" />
