@@ -169,6 +169,7 @@ fn functions() -> Vec<(&'static str, Who, Value)> {
         ("home/dismiss_checklist", Who::Admin, json!({})),
         ("runs/list", Who::Person, json!({"filter": {"mine": false, "limit": 10}})),
         ("runs/get", Who::Person, json!({"request_id": "x"})),
+        ("limits/state", Who::Person, json!({"limit_id": "x"})),
         ("things/list", Who::Person, things.clone()),
         ("things/get", Who::Person, things.clone()),
         ("things/dependants", Who::Person, things),

@@ -71,10 +71,14 @@ impl Inner {
         if matches!(self.db, Db::Sqlite(_)) {
             return Ok(());
         }
-        self.give_sign().await?;
         if hints.is_none() {
-            *hints = self.db.replica_hints().await?;
+            // Without them everything takes a little longer, and that is all.
+            match self.db.replica_hints().await {
+                Ok(heard) => *hints = heard,
+                Err(error) => tracing::warn!(%error, "cannot listen to the other servers; trying again"),
+            }
         }
+        self.give_sign().await?;
         if self.mode() == Mode::Shared {
             for meter in self.meters() {
                 let is_old = {

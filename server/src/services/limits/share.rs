@@ -19,8 +19,10 @@ use crate::store::{
     shares::{Asking, Ledger},
 };
 
-/// How long a call waits for replicas that live but do not answer.
-const PATIENCE: Duration = Duration::from_millis(500);
+/// How long a call waits for replicas that live but do not answer; long enough for what they give back unasked.
+const PATIENCE: Duration = Duration::from_secs(2);
+/// How often they are asked meanwhile: what was said may have been missed.
+const ASK_AGAIN: Duration = Duration::from_millis(100);
 /// How long a replica that was asked to give back takes no more than it needs.
 const SHY: Duration = Duration::from_secs(1);
 /// A replica sets aside this part of what is left, divided by the number of replicas.
@@ -196,8 +198,7 @@ impl Inner {
                 state.refused = outcome.refused;
                 return Ok(is_refused);
             }
-            // What was said may have been missed.
-            if asked_at.is_none_or(|at| at.elapsed() > PATIENCE / 5) {
+            if asked_at.is_none_or(|at| at.elapsed() > ASK_AGAIN) {
                 asked_at = Some(Instant::now());
                 asked_turn.get_or_insert(outcome.turn);
                 self.db.tell_replicas(&replicas::recall(&self.replica_id, &meter.limit_id, &meter.target)).await?;
