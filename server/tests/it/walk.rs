@@ -29,6 +29,8 @@ fn gate(method: &Method, path: &str) -> Option<Gate> {
         "/v1/chat/completions" | "/text/generate" | "/text/generate/stream" => Gate::Generate,
         "/v1/models" | "/v1/models/{*id}" => Gate::Read,
         "/config/audit" | "/config/audit/verify" => Gate::Change,
+        // It changes nothing: it shows what a draft would do.
+        "/config/mapping-preview" => Gate::Read,
         path if path.starts_with("/config/") && method == Method::GET => Gate::Read,
         path if path.starts_with("/config/") => Gate::Change,
         _ => return None,
@@ -146,6 +148,8 @@ fn functions() -> Vec<(&'static str, Who, Value)> {
         "equal": [], "search": "", "sort": "", "descending": false, "deleted": false, "limit": 10}});
     let save = json!({"kind": "instance", "id": "development", "etag": null, "fields": {"name": "Taken over"}});
     let instances = json!({"kind": "instance", "ids": ["development"]});
+    let credential = json!({"instance_id": "development", "provider": "openai", "key": "sk-x"});
+    let model = json!({"id": "gpt-4o-mini", "version": 1, "model_id": "mine"});
     vec![
         ("account/who_am_i", Who::Anybody, json!({})),
         ("account/issuers", Who::Anybody, json!({})),
@@ -169,6 +173,20 @@ fn functions() -> Vec<(&'static str, Who, Value)> {
         ("home/dismiss_checklist", Who::Admin, json!({})),
         ("runs/list", Who::Person, json!({"filter": {"mine": false, "limit": 10}})),
         ("runs/get", Who::Person, json!({"request_id": "x"})),
+        ("credentials/list", Who::Person, credential.clone()),
+        ("credentials/set", Who::Admin, credential.clone()),
+        ("credentials/delete", Who::Admin, credential.clone()),
+        ("credentials/test", Who::Admin, credential),
+        ("models/versions", Who::Person, model.clone()),
+        ("models/version", Who::Person, model.clone()),
+        ("models/restore_version", Who::Admin, model.clone()),
+        ("models/duplicate", Who::Admin, model),
+        ("models/preview_mapping", Who::Person, json!({"draft": {}})),
+        ("platform/logs", Who::Admin, json!({"filter": {"limit": 5}})),
+        ("platform/delete-logs", Who::Admin, json!({"older_than_days": 1})),
+        ("platform/system", Who::Admin, json!({})),
+        ("services/list", Who::Person, json!({})),
+        ("things/find", Who::Person, json!({"text": "dev"})),
         ("limits/state", Who::Person, json!({"limit_id": "x"})),
         ("things/list", Who::Person, things.clone()),
         ("things/get", Who::Person, things.clone()),
