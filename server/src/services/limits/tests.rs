@@ -459,8 +459,8 @@ async fn who_was_alone_tells_the_one_that_comes() {
             third.len() >= 3
         });
         assert_eq!(third.len(), 3);
-        let refusal = refused(fleet.call(2, &index, demand(0, 0)).await);
-        assert_eq!(refusal.pool, Pool::Requests);
+        // All ten requests are used, and six of the seven places; which of the two a server names depends on what it holds.
+        refused(fleet.call(2, &index, demand(0, 0)).await);
         drop((second, third));
         fleet.stop().await;
     })
