@@ -4,11 +4,29 @@ use app::types::config::SCOPES;
 use serde_json::Value;
 
 use crate::{
-    services::config::{ConfigError, Configuration},
+    services::{
+        config::{Author, ConfigError, Configuration},
+        identity::Denied,
+    },
     store::things::Record,
 };
 
-pub fn check(service: &Configuration, after: &Record) -> Result<(), ConfigError> {
+pub fn check(
+    service: &Configuration,
+    author: &Author,
+    before: Option<&Record>,
+    after: &Record,
+) -> Result<(), ConfigError> {
+    // A key that may do less than its owner must not make itself, or another, do more.
+    let narrow = author.caller.scopes.is_some() || author.caller.allowed_models.is_some();
+    let changes = |name: &&str| before.is_some_and(|before| before.fields.get(*name) != after.fields.get(*name));
+    if narrow && ["scopes", "allowed_models", "expires_at"].iter().any(changes) {
+        return Err(Denied::Level {
+            what: "to change what a key may do",
+            least: "a session, or a key without scopes and models of its own",
+        }
+        .into());
+    }
     let words = |name: &str| {
         let words = after.fields.get(name).and_then(Value::as_array);
         words.into_iter().flatten().filter_map(Value::as_str)

@@ -132,7 +132,7 @@ pub async fn check(
         "project" => objects(&after, &["config"])?,
         "user" => user::check(service, author, before, &after).await?,
         "instance-access" => access::check(service, author, before, &after).await?,
-        "api-key" => api_key::check(service, &after)?,
+        "api-key" => api_key::check(service, author, before, &after)?,
         "provider" => provider::check(&mut after)?,
         "model-config" => model::check(service, author, before, &after, writes).await?,
         "rate-limit" => limit::check(&after)?,
