@@ -4,9 +4,8 @@ use std::borrow::Cow;
 
 use app::types::{AuditQuery, AuditRecord, Page};
 use axum::{
-    Extension,
     body::{Body, Bytes},
-    extract::{Query, Request, State},
+    extract::Query,
     http::{HeaderValue, header},
     response::{IntoResponse, Response},
 };
@@ -20,9 +19,8 @@ use super::{
 };
 use crate::{
     clock::rfc3339,
-    http::{RequestInfo, table::Table},
+    http::table::Table,
     services::{audit, config::ConfigError, identity::IdentityError},
-    state::AppState,
 };
 
 /// Entries of an export that are read at once.
@@ -40,9 +38,8 @@ pub fn routes(table: Table) -> Table {
     table.get("/audit", list).get("/audit/verify", verify)
 }
 
-async fn list(State(state): State<AppState>, Extension(info): Extension<RequestInfo>, request: Request) -> Response {
-    answer(info, async move |info| {
-        let call = Call::begin(state, info, request).await?;
+async fn list(call: Call) -> Response {
+    answer(call, async move |call| {
         let (mut query, format) = query(&call)?;
         let is_paged = query.limit > 0;
         query.limit = match (format, is_paged) {
@@ -70,9 +67,8 @@ async fn list(State(state): State<AppState>, Extension(info): Extension<RequestI
     .await
 }
 
-async fn verify(State(state): State<AppState>, Extension(info): Extension<RequestInfo>, request: Request) -> Response {
-    answer(info, async move |info| {
-        let call = Call::begin(state, info, request).await?;
+async fn verify(call: Call) -> Response {
+    answer(call, async move |call| {
         let (query, _) = query(&call)?;
         let proof = audit::verify(&call.state.db, &call.author.caller, query.org_id.as_deref()).await;
         let proof = proof.map_err(refused)?;

@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use app::types::config::Thing;
 use axum::{
-    Json,
+    Extension, Json,
     body::Body,
-    extract::Request,
+    extract::{FromRequest, FromRequestParts, Request},
     http::{HeaderMap, HeaderValue, StatusCode, Uri, header},
     response::{IntoResponse, Response},
 };
@@ -31,23 +31,31 @@ pub struct Call {
 }
 
 /// Runs a handler; its failure gets the service's shape.
-pub async fn answer<F>(info: RequestInfo, handler: F) -> Response
+pub async fn answer<F>(call: Call, handler: F) -> Response
 where
-    F: AsyncFnOnce(RequestInfo) -> Result<Response, ConfigProblem>,
+    F: AsyncFnOnce(Call) -> Result<Response, ConfigProblem>,
 {
-    let request_id = info.request_id.clone();
-    handler(info).await.unwrap_or_else(|problem| problem.answer(&request_id))
+    let request_id = call.author.request_id.clone();
+    handler(call).await.unwrap_or_else(|problem| problem.answer(&request_id))
+}
+
+/// Finds out who calls, and turns away who may not.
+impl FromRequest<AppState> for Call {
+    type Rejection = Response;
+
+    async fn from_request(request: Request, state: &AppState) -> Result<Self, Response> {
+        let (mut parts, body) = request.into_parts();
+        let info = Extension::<RequestInfo>::from_request_parts(&mut parts, state).await;
+        let Extension(info) = info.map_err(IntoResponse::into_response)?;
+        let caller = auth::caller(state, &parts, None).await;
+        let caller = caller.map_err(|error| ConfigProblem::from(error).answer(&info.request_id))?;
+        let author =
+            Author { caller: Arc::new(caller), request_id: info.request_id, ip: info.ip, user_agent: info.user_agent };
+        Ok(Self { state: state.clone(), author, uri: parts.uri, headers: parts.headers, body, warnings: Vec::new() })
+    }
 }
 
 impl Call {
-    /// Finds out who calls.
-    pub async fn begin(state: AppState, info: RequestInfo, request: Request) -> Result<Self, ConfigProblem> {
-        let (parts, body) = request.into_parts();
-        let caller = Arc::new(auth::caller(&state, &parts, None).await?);
-        let author = Author { caller, request_id: info.request_id, ip: info.ip, user_agent: info.user_agent };
-        Ok(Self { state, author, uri: parts.uri, headers: parts.headers, body, warnings: Vec::new() })
-    }
-
     /// The body as text.
     pub async fn text(&mut self) -> Result<String, ConfigProblem> {
         let body = self.state.read_body(std::mem::take(&mut self.body)).await?;

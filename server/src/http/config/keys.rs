@@ -7,11 +7,7 @@ use app::types::{
     ApiKeyDraft, ApiKeyLimit, NewApiKey,
     config::{API_KEY, Thing},
 };
-use axum::{
-    Extension,
-    extract::{Request, State},
-    response::Response,
-};
+use axum::response::Response;
 use serde_json::{Map, Value, json};
 
 use super::{
@@ -21,12 +17,11 @@ use super::{
     problem::ConfigProblem,
 };
 use crate::{
-    http::{RequestInfo, table::Table},
+    http::table::Table,
     services::{
         config::ConfigError,
         identity::{GRACE, IdentityError},
     },
-    state::AppState,
 };
 
 const THING: &Thing = &API_KEY;
@@ -48,9 +43,8 @@ pub fn routes(table: Table) -> Table {
         .delete("/api-key/{id}", delete)
 }
 
-async fn create(State(state): State<AppState>, Extension(info): Extension<RequestInfo>, request: Request) -> Response {
-    answer(info, async move |info| {
-        let mut call = Call::begin(state, info, request).await?;
+async fn create(call: Call) -> Response {
+    answer(call, async move |mut call| {
         let mut body = call.object().await?;
         let draft = draft(&body)?;
         body.remove("limit");
@@ -61,14 +55,8 @@ async fn create(State(state): State<AppState>, Extension(info): Extension<Reques
     .await
 }
 
-async fn rotate(
-    State(state): State<AppState>,
-    Extension(info): Extension<RequestInfo>,
-    id: Id,
-    request: Request,
-) -> Response {
-    answer(info, async move |info| {
-        let mut call = Call::begin(state, info, request).await?;
+async fn rotate(id: Id, call: Call) -> Response {
+    answer(call, async move |mut call| {
         let id = named(THING, id)?;
         let body = call.object_or_nothing().await?;
         let grace = match body.get("grace_hours") {
@@ -84,14 +72,8 @@ async fn rotate(
     .await
 }
 
-async fn revoke(
-    State(state): State<AppState>,
-    Extension(info): Extension<RequestInfo>,
-    id: Id,
-    request: Request,
-) -> Response {
-    answer(info, async move |info| {
-        let call = Call::begin(state, info, request).await?;
+async fn revoke(id: Id, call: Call) -> Response {
+    answer(call, async move |call| {
         let id = named(THING, id)?;
         let revoked = call.state.identity.revoke_key(&call.author.caller, &id, call.author.actor()).await;
         revoked.map_err(refused)?;
@@ -100,14 +82,8 @@ async fn revoke(
     .await
 }
 
-async fn delete(
-    State(state): State<AppState>,
-    Extension(info): Extension<RequestInfo>,
-    id: Id,
-    request: Request,
-) -> Response {
-    answer(info, async move |info| {
-        let call = Call::begin(state, info, request).await?;
+async fn delete(id: Id, call: Call) -> Response {
+    answer(call, async move |call| {
         let id = named(THING, id)?;
         let deleted = call.state.identity.delete_key(&call.author.caller, &id, call.author.actor()).await;
         deleted.map_err(refused)?;

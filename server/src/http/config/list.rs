@@ -2,7 +2,7 @@
 
 use app::types::config::{FieldKind, Thing, ThingFilter};
 use axum::{
-    extract::{Query, Request},
+    extract::Query,
     http::{HeaderValue, header},
     response::Response,
 };
@@ -12,18 +12,13 @@ use super::{
     call::{Call, answer},
     problem::ConfigProblem,
 };
-use crate::{
-    http::RequestInfo,
-    services::config::{ConfigError, MOST},
-    state::AppState,
-};
+use crate::services::config::{ConfigError, MOST};
 
 /// Most rows of a page.
 const MAX_PAGE: u32 = 1_000;
 
-pub async fn list(thing: &'static Thing, state: AppState, info: RequestInfo, request: Request) -> Response {
-    answer(info, async move |info| {
-        let mut call = Call::begin(state, info, request).await?;
+pub async fn list(thing: &'static Thing, call: Call) -> Response {
+    answer(call, async move |mut call| {
         let (filter, unknown) = filter(thing, &call)?;
         if !unknown.is_empty() {
             call.warn(format!("unknown parameters were ignored: {}", unknown.join(", ")));

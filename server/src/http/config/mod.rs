@@ -13,7 +13,7 @@ mod transfer;
 use app::types::config::{LIMIT, THINGS, Thing};
 use axum::{
     Extension, Json,
-    extract::{Path, Request, State, rejection::PathRejection},
+    extract::{Path, State, rejection::PathRejection},
     response::Response,
 };
 use serde_json::{Value, json};
@@ -52,54 +52,17 @@ fn routes(table: Table, thing: &'static Thing) -> Table {
     let one = format!("{all}/{{id}}");
     let (is_made, is_deleted) = acts(thing);
     let mut table = table
-        .get(
-            all.clone(),
-            move |State(state): State<AppState>, Extension(info): Extension<RequestInfo>, request: Request| {
-                list::list(thing, state, info, request)
-            },
-        )
-        .get(
-            one.clone(),
-            move |State(state): State<AppState>, Extension(info): Extension<RequestInfo>, id: Id, request: Request| {
-                get(thing, id, state, info, request)
-            },
-        )
-        .put(
-            one.clone(),
-            move |State(state): State<AppState>, Extension(info): Extension<RequestInfo>, id: Id, request: Request| {
-                put(thing, id, state, info, request)
-            },
-        )
-        .get(
-            format!("{one}/dependants"),
-            move |State(state): State<AppState>, Extension(info): Extension<RequestInfo>, id: Id, request: Request| {
-                dependants(thing, id, state, info, request)
-            },
-        );
+        .get(all.clone(), move |call: Call| list::list(thing, call))
+        .get(one.clone(), move |id: Id, call: Call| get(thing, id, call))
+        .put(one.clone(), move |id: Id, call: Call| put(thing, id, call))
+        .get(format!("{one}/dependants"), move |id: Id, call: Call| dependants(thing, id, call));
     if is_made {
-        table = table.post(
-            all,
-            move |State(state): State<AppState>, Extension(info): Extension<RequestInfo>, request: Request| {
-                create(thing, state, info, request)
-            },
-        );
+        table = table.post(all, move |call: Call| create(thing, call));
     }
     if is_deleted {
         table = table
-            .delete(
-                one.clone(),
-                move |State(state): State<AppState>,
-                      Extension(info): Extension<RequestInfo>,
-                      id: Id,
-                      request: Request| { delete(thing, id, state, info, request) },
-            )
-            .post(
-                format!("{one}/restore"),
-                move |State(state): State<AppState>,
-                      Extension(info): Extension<RequestInfo>,
-                      id: Id,
-                      request: Request| { restore(thing, id, state, info, request) },
-            );
+            .delete(one.clone(), move |id: Id, call: Call| delete(thing, id, call))
+            .post(format!("{one}/restore"), move |id: Id, call: Call| restore(thing, id, call));
     }
     table
 }
@@ -120,9 +83,8 @@ fn named(thing: &Thing, id: Id) -> Result<String, ConfigProblem> {
     id.map(|Path(id)| id).map_err(|_| ConfigError::NotFound(label(thing)).into())
 }
 
-async fn get(thing: &'static Thing, id: Id, state: AppState, info: RequestInfo, request: Request) -> Response {
-    answer(info, async move |info| {
-        let call = Call::begin(state, info, request).await?;
+async fn get(thing: &'static Thing, id: Id, call: Call) -> Response {
+    answer(call, async move |call| {
         let id = named(thing, id)?;
         let row = call.state.config.get(&call.author.caller, thing.kind, &id).await?;
         if call.knows(&row.etag) {
@@ -137,9 +99,8 @@ async fn get(thing: &'static Thing, id: Id, state: AppState, info: RequestInfo, 
     .await
 }
 
-async fn create(thing: &'static Thing, state: AppState, info: RequestInfo, request: Request) -> Response {
-    answer(info, async move |info| {
-        let mut call = Call::begin(state, info, request).await?;
+async fn create(thing: &'static Thing, call: Call) -> Response {
+    answer(call, async move |mut call| {
         let body = call.object().await?;
         call.strictness(thing, &body)?;
         let row = call.state.config.create(&call.author, thing.kind, &body).await?;
@@ -148,9 +109,8 @@ async fn create(thing: &'static Thing, state: AppState, info: RequestInfo, reque
     .await
 }
 
-async fn put(thing: &'static Thing, id: Id, state: AppState, info: RequestInfo, request: Request) -> Response {
-    answer(info, async move |info| {
-        let mut call = Call::begin(state, info, request).await?;
+async fn put(thing: &'static Thing, id: Id, call: Call) -> Response {
+    answer(call, async move |mut call| {
         let id = named(thing, id)?;
         // What does not exist is said before the body is looked at.
         let current = call.state.config.get(&call.author.caller, thing.kind, &id).await?;
@@ -168,9 +128,8 @@ async fn put(thing: &'static Thing, id: Id, state: AppState, info: RequestInfo, 
     .await
 }
 
-async fn delete(thing: &'static Thing, id: Id, state: AppState, info: RequestInfo, request: Request) -> Response {
-    answer(info, async move |info| {
-        let call = Call::begin(state, info, request).await?;
+async fn delete(thing: &'static Thing, id: Id, call: Call) -> Response {
+    answer(call, async move |call| {
         let id = named(thing, id)?;
         let mut etag = None;
         if call.has_expectation() {
@@ -190,9 +149,8 @@ async fn delete(thing: &'static Thing, id: Id, state: AppState, info: RequestInf
     .await
 }
 
-async fn restore(thing: &'static Thing, id: Id, state: AppState, info: RequestInfo, request: Request) -> Response {
-    answer(info, async move |info| {
-        let call = Call::begin(state, info, request).await?;
+async fn restore(thing: &'static Thing, id: Id, call: Call) -> Response {
+    answer(call, async move |call| {
         let id = named(thing, id)?;
         let rows = call.state.config.restore(&call.author, thing.kind, &[id]).await?;
         let row = rows.into_iter().next().ok_or_else(|| ConfigError::NotFound(label(thing)))?;
@@ -201,9 +159,8 @@ async fn restore(thing: &'static Thing, id: Id, state: AppState, info: RequestIn
     .await
 }
 
-async fn dependants(thing: &'static Thing, id: Id, state: AppState, info: RequestInfo, request: Request) -> Response {
-    answer(info, async move |info| {
-        let call = Call::begin(state, info, request).await?;
+async fn dependants(thing: &'static Thing, id: Id, call: Call) -> Response {
+    answer(call, async move |call| {
         let id = named(thing, id)?;
         let found = call.state.config.dependants(&call.author.caller, thing.kind, &id).await?;
         let total: u64 = found.kinds.iter().map(|(_, many, _)| many).sum();
@@ -218,14 +175,8 @@ async fn dependants(thing: &'static Thing, id: Id, state: AppState, info: Reques
 }
 
 /// How far a limit is used; one that counts for each instance by itself, in the instance of the call.
-async fn state_of_limit(
-    State(state): State<AppState>,
-    Extension(info): Extension<RequestInfo>,
-    id: Id,
-    request: Request,
-) -> Response {
-    answer(info, async move |info| {
-        let call = Call::begin(state, info, request).await?;
+async fn state_of_limit(id: Id, call: Call) -> Response {
+    answer(call, async move |call| {
         let id = named(&LIMIT, id)?;
         // Who may see the limit may see how far it is used.
         call.state.config.get(&call.author.caller, LIMIT.kind, &id).await?;
@@ -254,14 +205,8 @@ async fn state_of_limit(
     .await
 }
 
-async fn user_by_email(
-    State(state): State<AppState>,
-    Extension(info): Extension<RequestInfo>,
-    email: Id,
-    request: Request,
-) -> Response {
-    answer(info, async move |info| {
-        let call = Call::begin(state, info, request).await?;
+async fn user_by_email(email: Id, call: Call) -> Response {
+    answer(call, async move |call| {
         let email = named(&app::types::config::USER, email)?;
         let row = call.state.config.user_by_email(&call.author.caller, &email).await?;
         Ok(call.tagged(row.body.into(), &row.etag))

@@ -2,8 +2,7 @@
 
 use app::types::config::{MODEL, MappingDraft, ModelVersion};
 use axum::{
-    Extension,
-    extract::{Path, Request, State, rejection::PathRejection},
+    extract::{Path, rejection::PathRejection},
     response::Response,
 };
 use serde::Deserialize;
@@ -15,12 +14,7 @@ use super::{
     named,
     problem::ConfigProblem,
 };
-use crate::{
-    clock::rfc3339,
-    http::{RequestInfo, table::Table},
-    services::config::ConfigError,
-    state::AppState,
-};
+use crate::{clock::rfc3339, http::table::Table, services::config::ConfigError};
 
 pub fn routes(table: Table) -> Table {
     table
@@ -52,14 +46,8 @@ fn shown(version: ModelVersion) -> Value {
     shown
 }
 
-async fn versions(
-    State(state): State<AppState>,
-    Extension(info): Extension<RequestInfo>,
-    id: Id,
-    request: Request,
-) -> Response {
-    answer(info, async move |info| {
-        let call = Call::begin(state, info, request).await?;
+async fn versions(id: Id, call: Call) -> Response {
+    answer(call, async move |call| {
         let id = named(&MODEL, id)?;
         let found = call.state.config.model_versions(&call.author.caller, &id).await?;
         Ok(call.data(found.into_iter().map(shown).collect()))
@@ -67,14 +55,8 @@ async fn versions(
     .await
 }
 
-async fn version(
-    State(state): State<AppState>,
-    Extension(info): Extension<RequestInfo>,
-    path: Versioned,
-    request: Request,
-) -> Response {
-    answer(info, async move |info| {
-        let call = Call::begin(state, info, request).await?;
+async fn version(path: Versioned, call: Call) -> Response {
+    answer(call, async move |call| {
         let (id, version) = numbered(path)?;
         let found = call.state.config.model_version(&call.author.caller, &id, version).await?;
         Ok(call.data(shown(found)))
@@ -82,14 +64,8 @@ async fn version(
     .await
 }
 
-async fn restore(
-    State(state): State<AppState>,
-    Extension(info): Extension<RequestInfo>,
-    path: Versioned,
-    request: Request,
-) -> Response {
-    answer(info, async move |info| {
-        let call = Call::begin(state, info, request).await?;
+async fn restore(path: Versioned, call: Call) -> Response {
+    answer(call, async move |call| {
         let (id, version) = numbered(path)?;
         let row = call.state.config.restore_model_version(&call.author, &id, version).await?;
         Ok(call.tagged(row.body.into(), &row.etag))
@@ -97,14 +73,8 @@ async fn restore(
     .await
 }
 
-async fn duplicate(
-    State(state): State<AppState>,
-    Extension(info): Extension<RequestInfo>,
-    id: Id,
-    request: Request,
-) -> Response {
-    answer(info, async move |info| {
-        let mut call = Call::begin(state, info, request).await?;
+async fn duplicate(id: Id, call: Call) -> Response {
+    answer(call, async move |mut call| {
         let id = named(&MODEL, id)?;
         let body = call.object().await?;
         let model_id = body.get("model_id").and_then(Value::as_str).unwrap_or_default();
@@ -117,9 +87,8 @@ async fn duplicate(
     .await
 }
 
-async fn preview(State(state): State<AppState>, Extension(info): Extension<RequestInfo>, request: Request) -> Response {
-    answer(info, async move |info| {
-        let mut call = Call::begin(state, info, request).await?;
+async fn preview(call: Call) -> Response {
+    answer(call, async move |mut call| {
         let body = Value::Object(call.object().await?);
         let draft = MappingDraft::deserialize(&body)
             .map_err(|error| ConfigError::field("body", format!("The draft cannot be read: {error}")))?;

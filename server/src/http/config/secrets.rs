@@ -2,8 +2,7 @@
 
 use app::types::config::CredentialSource;
 use axum::{
-    Extension,
-    extract::{Path, Request, State, rejection::PathRejection},
+    extract::{Path, rejection::PathRejection},
     response::Response,
 };
 use serde_json::{Map, Value, json};
@@ -14,9 +13,8 @@ use super::{
 };
 use crate::{
     clock::rfc3339,
-    http::{RequestInfo, table::Table},
+    http::table::Table,
     services::config::{ConfigError, DEV_TYPES},
-    state::AppState,
 };
 
 pub fn routes(table: Table) -> Table {
@@ -56,9 +54,8 @@ fn status(instance: &str, provider: &str, updated_us: Option<i64>) -> Value {
     })
 }
 
-async fn set_key(State(state): State<AppState>, Extension(info): Extension<RequestInfo>, request: Request) -> Response {
-    answer(info, async move |info| {
-        let mut call = Call::begin(state, info, request).await?;
+async fn set_key(call: Call) -> Response {
+    answer(call, async move |mut call| {
         let body = call.object().await?;
         let [instance, provider, key] = texts(&body, ["instance_id", "provider", "api_key"])?;
         let provider = provider.to_lowercase();
@@ -68,14 +65,8 @@ async fn set_key(State(state): State<AppState>, Extension(info): Extension<Reque
     .await
 }
 
-async fn keys(
-    State(state): State<AppState>,
-    Extension(info): Extension<RequestInfo>,
-    path: One,
-    request: Request,
-) -> Response {
-    answer(info, async move |info| {
-        let call = Call::begin(state, info, request).await?;
+async fn keys(path: One, call: Call) -> Response {
+    answer(call, async move |call| {
         let Path(instance) = path.map_err(|_| ConfigError::NotFound("Instance".to_owned()))?;
         let found = call.state.config.credentials(&call.author.caller, &instance).await?;
         let stored = found.into_iter().filter(|state| state.source == CredentialSource::Instance);
@@ -90,14 +81,8 @@ async fn keys(
     .await
 }
 
-async fn key(
-    State(state): State<AppState>,
-    Extension(info): Extension<RequestInfo>,
-    path: Two,
-    request: Request,
-) -> Response {
-    answer(info, async move |info| {
-        let call = Call::begin(state, info, request).await?;
+async fn key(path: Two, call: Call) -> Response {
+    answer(call, async move |call| {
         let (instance, provider) = two(path)?;
         let found = call.state.config.credentials(&call.author.caller, &instance).await?;
         let id = call.state.config.supported(&provider).unwrap_or_default();
@@ -107,14 +92,8 @@ async fn key(
     .await
 }
 
-async fn delete_key(
-    State(state): State<AppState>,
-    Extension(info): Extension<RequestInfo>,
-    path: Two,
-    request: Request,
-) -> Response {
-    answer(info, async move |info| {
-        let call = Call::begin(state, info, request).await?;
+async fn delete_key(path: Two, call: Call) -> Response {
+    answer(call, async move |call| {
         let (instance, provider) = two(path)?;
         call.state.config.delete_credential(&call.author, &instance, &provider).await?;
         Ok(call.data(json!({ "deleted": true, "instance_id": instance, "provider": provider })))
@@ -122,14 +101,8 @@ async fn delete_key(
     .await
 }
 
-async fn test_key(
-    State(state): State<AppState>,
-    Extension(info): Extension<RequestInfo>,
-    path: Two,
-    request: Request,
-) -> Response {
-    answer(info, async move |info| {
-        let call = Call::begin(state, info, request).await?;
+async fn test_key(path: Two, call: Call) -> Response {
+    answer(call, async move |call| {
         let (instance, provider) = two(path)?;
         let config = &call.state.config;
         let test = config.test_credential(&call.state.gateway, &call.author, &instance, &provider).await?;
@@ -147,13 +120,8 @@ async fn test_key(
     .await
 }
 
-async fn dev_credentials(
-    State(state): State<AppState>,
-    Extension(info): Extension<RequestInfo>,
-    request: Request,
-) -> Response {
-    answer(info, async move |info| {
-        let call = Call::begin(state, info, request).await?;
+async fn dev_credentials(call: Call) -> Response {
+    answer(call, async move |call| {
         let found = call.state.config.dev_credentials(&call.author.caller).await?;
         let credentials: Vec<Value> =
             found.into_iter().map(|(kind, at)| json!({ "credential_type": kind, "updated_at": rfc3339(at) })).collect();
@@ -162,13 +130,8 @@ async fn dev_credentials(
     .await
 }
 
-async fn set_dev_credential(
-    State(state): State<AppState>,
-    Extension(info): Extension<RequestInfo>,
-    request: Request,
-) -> Response {
-    answer(info, async move |info| {
-        let mut call = Call::begin(state, info, request).await?;
+async fn set_dev_credential(call: Call) -> Response {
+    answer(call, async move |mut call| {
         let body = call.object().await?;
         let [kind, value] = texts(&body, ["credential_type", "value"])?;
         let at = call.state.config.set_dev_credential(&call.author, &kind, &value).await?;
@@ -177,14 +140,8 @@ async fn set_dev_credential(
     .await
 }
 
-async fn dev_credential(
-    State(state): State<AppState>,
-    Extension(info): Extension<RequestInfo>,
-    path: One,
-    request: Request,
-) -> Response {
-    answer(info, async move |info| {
-        let call = Call::begin(state, info, request).await?;
+async fn dev_credential(path: One, call: Call) -> Response {
+    answer(call, async move |call| {
         let kind = path.map(|Path(kind)| kind).unwrap_or_default();
         let (value, at) = call.state.config.reveal_dev_credential(&call.author, &kind).await?;
         let data = json!({ "credential_type": kind, "value": value.reveal(), "updated_at": rfc3339(at) });
@@ -193,14 +150,8 @@ async fn dev_credential(
     .await
 }
 
-async fn delete_dev_credential(
-    State(state): State<AppState>,
-    Extension(info): Extension<RequestInfo>,
-    path: One,
-    request: Request,
-) -> Response {
-    answer(info, async move |info| {
-        let call = Call::begin(state, info, request).await?;
+async fn delete_dev_credential(path: One, call: Call) -> Response {
+    answer(call, async move |call| {
         let kind = path.map(|Path(kind)| kind).unwrap_or_default();
         call.state.config.delete_dev_credential(&call.author, &kind).await?;
         Ok(call.data(json!({ "deleted": true, "credential_type": kind })))

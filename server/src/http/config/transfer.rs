@@ -1,8 +1,6 @@
 //! The configuration as one document: `GET /config/export`, `POST /config/import`.
 
 use axum::{
-    Extension,
-    extract::{Request, State},
     http::{HeaderValue, header},
     response::{IntoResponse, Response},
 };
@@ -10,18 +8,16 @@ use serde_json::{Map, Value, json};
 
 use super::call::{Call, answer};
 use crate::{
-    http::{RequestInfo, table::Table},
+    http::table::Table,
     services::config::{ConfigError, Difference, is_litellm, read_document, write_document},
-    state::AppState,
 };
 
 pub fn routes(table: Table) -> Table {
     table.get("/export", export).post("/import", import)
 }
 
-async fn export(State(state): State<AppState>, Extension(info): Extension<RequestInfo>, request: Request) -> Response {
-    answer(info, async move |info| {
-        let call = Call::begin(state, info, request).await?;
+async fn export(call: Call) -> Response {
+    answer(call, async move |call| {
         let document = call.state.config.export(&call.author).await?;
         let mut response = write_document(&document)?.into_response();
         response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/yaml"));
@@ -30,9 +26,8 @@ async fn export(State(state): State<AppState>, Extension(info): Extension<Reques
     .await
 }
 
-async fn import(State(state): State<AppState>, Extension(info): Extension<RequestInfo>, request: Request) -> Response {
-    answer(info, async move |info| {
-        let mut call = Call::begin(state, info, request).await?;
+async fn import(call: Call) -> Response {
+    answer(call, async move |mut call| {
         let query = call.uri.query().unwrap_or_default();
         let is_dry = query.split('&').any(|pair| matches!(pair, "dry_run" | "dry_run=true" | "dry_run=1"));
         let text = call.text().await?;
