@@ -3,6 +3,8 @@
 pub mod audit;
 pub mod catalog;
 pub mod config;
+pub mod delivery;
+pub mod events;
 pub mod gateway;
 pub mod identity;
 pub mod limits;
