@@ -79,9 +79,11 @@ impl Router {
         request.run_at_us = now_us;
         request.deadline_us = None;
         request.status = "queued".to_owned();
-        let job = job_of(request, None, now_us);
+        let snapshot = self.0.catalog.snapshot();
+        let queue = snapshot.provider(&request.provider).map_or(&*request.provider, |provider| &provider.id).to_owned();
+        let job = job_of(request, queue, now_us);
         let event = self.0.event(request, "request.queued", json!({ "reason": "taken up again" }));
-        let done = self.0.db.redrive(&job, now_us, &event).await?;
+        let done = self.0.db.redrive(&request.provider, &job, now_us, &event).await?;
         self.0.wake.notify_one();
         self.0.told.notify_waiters();
         Ok(done)

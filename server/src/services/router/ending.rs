@@ -45,7 +45,7 @@ impl Inner {
             outbox: Vec::new(),
             jobs: Vec::new(),
         };
-        let mut note = |outcome: &str, failure: Option<&Failure>, call_id: Option<String>| Attempt {
+        let note = |outcome: &str, failure: Option<&Failure>, call_id: Option<String>| Attempt {
             job_id: job.id.clone(),
             epoch: job.epoch,
             request_id: job.request_id.clone(),
@@ -166,12 +166,29 @@ impl Inner {
     /// Puts in what delivery decides about a result, for the request's own job.
     fn conclude(&self, ending: &mut Ending, work: &Work, report: Report) {
         let Some((request, _)) = own(work) else { return };
-        let profile = delivery::profile(&self.catalog.snapshot(), request);
+        let profile = delivery::Profile::default();
         let done = delivery::conclude(&self.clock, &profile, request, report);
         let is_over = done.status != "processing";
+        if !is_over {
+            let mut next = work.job.clone();
+            next.state = "held".to_owned();
+            // People take the time they need.
+            next.deadline_us = None;
+            next.reason = Some("waiting for review".to_owned());
+            if done.retry {
+                next = self.scheduled(&work.job, self.now_us() + self.backoff_us(work.job.attempt));
+                next.reason = Some("the result was not good enough".to_owned());
+            }
+            ending.then = Then::Goes(Box::new(next));
+        }
         let mut change = change(request, &work.job, done.status, is_over.then(|| self.now_us()));
         if let Some((message, class)) = done.error {
             (change.error_message, change.error_class) = (Some(message), Some(class));
+        }
+        if done.retry {
+            change.status = "queued".to_owned();
+            change.retry_count += 1;
+            ending.events.push(self.event(request, "request.queued", json!({ "retry": change.retry_count })));
         }
         change.result = done.result;
         ending.request = Some(change);
@@ -242,7 +259,7 @@ fn change(request: &RequestRow, job: &JobRow, status: &str, completed_us: Option
     RequestChange {
         id: request.id.clone(),
         status: status.to_owned(),
-        provider: job.queue.clone(),
+        provider: request.provider.clone(),
         model: job.model.clone(),
         epoch: job.epoch,
         retry_count: request.retry_count,

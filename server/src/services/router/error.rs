@@ -11,6 +11,11 @@ pub enum RouterError {
     Denied(#[from] Denied),
     #[error("{message}")]
     Invalid { field: &'static str, message: String },
+    #[error("Query is required")]
+    MissingQuery,
+    /// A parameter that the route needs.
+    #[error("{0} is required")]
+    MissingParam(&'static str),
     #[error("Request not found")]
     NotFound,
     /// The request is too far for that.

@@ -50,7 +50,7 @@ impl Gates {
             provider: queue,
             model: &lane.model,
         };
-        let caps = self.snapshot.limits.of(&origin).filter_map(|limit| limit.cap(Pool::Concurrent));
+        let caps = self.snapshot.limits.of(&origin).filter_map(|limit| limit.cap(Pool::Running));
         caps.min().map_or(USUAL, |cap| usize::try_from(cap).unwrap_or(0))
     }
 }

@@ -3,10 +3,13 @@
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
-use super::{Router, RouterError, kinds::TASK_TYPES};
+use super::{
+    Router, RouterError,
+    decide::{Asked, decide},
+    kinds::TASK_TYPES,
+};
 use crate::{
     services::{
-        classify,
         identity::{Caller, Deed, Visit, may},
     },
     store::{
@@ -152,7 +155,9 @@ impl Router {
         draft: Draft,
     ) -> Result<Submission, RouterError> {
         let query = draft.query.trim().to_owned();
-        check(!query.is_empty(), "query", || "Query is required".to_owned())?;
+        if query.is_empty() {
+            return Err(RouterError::MissingQuery);
+        }
         check(query.len() <= LONGEST_QUERY, "query", || format!("query is longer than {LONGEST_QUERY} bytes"))?;
         check(PRIORITIES.contains(&draft.priority), "priority", || {
             format!("priority must be between {} and {}", PRIORITIES.start(), PRIORITIES.end())
@@ -163,7 +168,7 @@ impl Router {
             })?;
         }
         if let Some(url) = &draft.callback_url {
-            let parsed = url::Url::parse(url);
+            let parsed = reqwest::Url::parse(url);
             check(parsed.is_ok_and(|url| matches!(url.scheme(), "http" | "https") && url.has_host()), "callback_url", || {
                 "callback_url must be an http or https address".to_owned()
             })?;
@@ -176,15 +181,12 @@ impl Router {
 
         let inner = &self.0;
         let snapshot = inner.catalog.snapshot();
-        let decision = classify::decide(
-            &snapshot,
-            &query,
-            draft.task_type.as_deref(),
-            draft.provider.as_deref(),
-            draft.model.as_deref(),
-            caller,
-            inner.clock.fraction(),
-        );
+        let asked = Asked {
+            task_type: draft.task_type.as_deref(),
+            provider: draft.provider.as_deref(),
+            model: draft.model.as_deref(),
+        };
+        let decision = decide(&snapshot, &query, asked, caller, inner.clock.fraction())?;
         let now_us = inner.now_us();
         let id = inner.clock.new_id().to_string();
         let run_at_us = now_us.saturating_add(draft.delay_us.unwrap_or(0).max(0));
@@ -226,7 +228,7 @@ impl Router {
             started_us: None,
             completed_us: None,
         };
-        let job = job_of(&request, draft.unique_key, now_us);
+        let job = JobRow { unique_key: draft.unique_key, ..job_of(&request, decision.queue, now_us) };
         let body = BodyRow {
             request_id: id,
             query: without_nul(&query).into_owned(),
@@ -268,14 +270,14 @@ impl Router {
 }
 
 /// The job of a request that is to be done now, or anew.
-pub(super) fn job_of(request: &RequestRow, unique_key: Option<String>, now_us: i64) -> JobRow {
+pub(super) fn job_of(request: &RequestRow, queue: String, now_us: i64) -> JobRow {
     JobRow {
         id: request.id.clone(),
         request_id: Some(request.id.clone()),
         org_id: request.org_id.clone(),
         user_id: request.user_id.clone(),
         kind: request.kind.clone(),
-        queue: request.provider.clone(),
+        queue,
         tenant: request.instance_id.clone(),
         model: request.model.clone(),
         state: if request.run_at_us > now_us { "scheduled" } else { "waiting" }.to_owned(),
@@ -291,7 +293,7 @@ pub(super) fn job_of(request: &RequestRow, unique_key: Option<String>, now_us: i
         claimed_us: None,
         cancel_us: None,
         reason: None,
-        unique_key,
+        unique_key: None,
         remote_id: None,
         remote: json!({}),
         payload: json!({}),

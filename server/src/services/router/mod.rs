@@ -3,6 +3,7 @@
 
 mod breaker;
 mod cancel;
+mod decide;
 mod ending;
 mod error;
 mod gates;
@@ -33,7 +34,7 @@ pub use self::{
     status::{Standing, State},
 };
 use self::{breaker::Breakers, kinds::Kinds};
-use super::{catalog::Catalog, gateway::Gateway, identity::Identity, vault::Vault};
+use super::{catalog::Catalog, gateway::Gateway, identity::Identity};
 use crate::{
     clock::Clock,
     settings,
@@ -48,6 +49,9 @@ use crate::{
 #[derive(Clone)]
 pub struct Router(Arc<Inner>);
 
+/// The address for what a provider has to tell about a request; none when providers cannot reach this server.
+pub type CallbackUrl = Arc<dyn Fn(&str) -> Option<String> + Send + Sync>;
+
 /// What the parts of the router share.
 struct Inner {
     db: Db,
@@ -57,9 +61,9 @@ struct Inner {
     catalog: Arc<Catalog>,
     gateway: Gateway,
     identity: Identity,
-    vault: Vault,
     settings: settings::Router,
-    public_url: Arc<str>,
+    /// Where providers tell about the work of a request.
+    callback_url: CallbackUrl,
     kinds: Kinds,
     /// Fresh with each start, so that a process never takes itself for the one before it.
     worker_id: String,
@@ -102,8 +106,7 @@ pub struct Parts {
     pub catalog: Arc<Catalog>,
     pub gateway: Gateway,
     pub identity: Identity,
-    pub vault: Vault,
-    pub public_url: Arc<str>,
+    pub callback_url: CallbackUrl,
     /// Notified when events or calls to callers were written.
     pub told: Arc<Notify>,
 }
@@ -120,9 +123,8 @@ impl Router {
             catalog: parts.catalog,
             gateway: parts.gateway,
             identity: parts.identity,
-            vault: parts.vault,
             settings: settings.router.clone(),
-            public_url: parts.public_url,
+            callback_url: parts.callback_url,
             kinds: Kinds::all(),
             wake: Notify::new(),
             told: parts.told,

@@ -1,6 +1,9 @@
 //! Where a request stands, and why.
 
-use serde_json::Value;
+use std::{collections::BTreeMap, time::Duration};
+
+use serde_json::{Value, json};
+use tokio::time::Instant;
 
 use super::{Inner, Receipt, Router, RouterError, gates::Gates};
 use crate::{
@@ -59,6 +62,53 @@ impl Router {
             None => None,
         };
         Ok(State { attempts: self.0.db.attempts(id).await?, request, body, job, standing })
+    }
+
+    /// Waits until a request is over, at most so long; how it is then.
+    pub async fn wait(&self, id: &str, longest: Duration) -> Result<RequestRow, RouterError> {
+        let until = Instant::now() + longest;
+        loop {
+            let told = self.0.told.notified();
+            let request = self.0.db.work_request(id).await?.ok_or(RouterError::NotFound)?;
+            if matches!(request.status.as_str(), "completed" | "failed" | "cancelled") || Instant::now() >= until {
+                return Ok(request);
+            }
+            // Another process may have done it.
+            let _ = tokio::time::timeout_at(until.min(Instant::now() + Duration::from_millis(500)), told).await;
+        }
+    }
+
+    /// The queues of this deployment, as the original's router told of itself.
+    pub async fn overview(&self, caller: &Caller) -> Result<Value, RouterError> {
+        may(caller, Deed::Administer, caller.place())?;
+        let live = self.0.db.live_jobs().await?;
+        let count = |states: &[&str]| -> i64 {
+            live.iter().filter(|row| states.contains(&row.state.as_str())).map(|row| row.count).sum()
+        };
+        let ended = self.0.db.ended_since(0).await?;
+        let over = |status: &str| -> i64 { ended.iter().filter(|row| row.status == status).map(|row| row.count).sum() };
+        let (queued, processing) = (count(&["waiting", "scheduled"]), count(&["running", "remote", "held"]));
+        let mut queues: BTreeMap<&str, (i64, i64)> = BTreeMap::new();
+        for row in &live {
+            let queue = queues.entry(&row.queue).or_default();
+            match row.state.as_str() {
+                "waiting" | "scheduled" => queue.0 += row.count,
+                _ => queue.1 += row.count,
+            }
+        }
+        let queues: serde_json::Map<String, Value> = queues
+            .into_iter()
+            .map(|(queue, (length, running))| (queue.to_owned(), json!({ "queue_length": length, "processing": running })))
+            .collect();
+        Ok(json!({
+            "total_requests": queued + processing + over("completed") + over("failed") + over("cancelled"),
+            "pending_requests": 0,
+            "queued_requests": queued,
+            "processing_requests": processing,
+            "completed_requests": over("completed"),
+            "failed_requests": over("failed"),
+            "provider_queues": queues,
+        }))
     }
 
     /// Where the request's job stands, while it has one.

@@ -98,12 +98,18 @@ impl Db {
 
     /// Takes a failed or cancelled request up again with a new job, whose epoch goes on where the last one ended. `false`
     /// when it is neither any more.
-    pub async fn redrive(&self, job: &JobRow, now_us: i64, event: &NewEvent) -> Result<bool, StoreError> {
+    pub async fn redrive(
+        &self,
+        provider: &str,
+        job: &JobRow,
+        now_us: i64,
+        event: &NewEvent,
+    ) -> Result<bool, StoreError> {
         Ok(tx!(self, |t| {
             let taken = sqlx::query(REDRIVE)
                 .bind(&job.id)
                 .bind(now_us)
-                .bind(&job.queue)
+                .bind(provider)
                 .bind(&job.model)
                 .bind(&job.kind)
                 .bind(job.epoch)

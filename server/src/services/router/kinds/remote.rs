@@ -78,10 +78,15 @@ impl Kind for Remote {
 
 /// Where the job's model is called.
 fn target(router: &Inner, work: &Work) -> Result<Target, Failure> {
-    router
-        .gateway
-        .target(&work.job.model, &work.job.tenant)
-        .map_err(|error| Failure::lasting(error.class(), error.to_string()))
+    let Some((request, _)) = &work.request else {
+        return Err(Failure::lasting("invalid", "the job belongs to no request"));
+    };
+    let caller = router
+        .identity
+        .as_before(request.key_id.as_deref(), request.user_id.as_deref(), &request.instance_id)
+        .map_err(|error| super::text::refused(&error))?;
+    let target = router.gateway.target(&work.job.model, &caller);
+    target.map_err(|error| Failure::lasting(error.class(), error.to_string()))
 }
 
 async fn submit(router: &Inner, work: &mut Work, target: &Target) -> Outcome {
@@ -96,7 +101,7 @@ async fn submit(router: &Inner, work: &mut Work, target: &Target) -> Outcome {
         options.into_iter().for_each(|(name, value)| drop(inputs.entry(name).or_insert(value)));
     }
     inputs.insert("prompt".to_owned(), body.query.as_str().into());
-    let callback = router.callback_url(&request.id);
+    let callback = (router.callback_url)(&request.id);
     // A new try after a refusal is a new submission; one whose answer was lost is the same.
     let key = format!("{}-{}", request.id, work.job.attempt);
     let reference = key.clone();

@@ -43,7 +43,7 @@ impl Kind for Text {
         };
         asked.prompt = Some(body.query.clone());
         asked.model_id = None;
-        asked.model = Some(work.job.model.clone());
+        asked.model = Some(format!("{}/{}", work.job.queue, work.job.model));
         let context = Context {
             request_id: router.clock.new_id().to_string(),
             caller: Arc::new(caller),
@@ -85,7 +85,7 @@ impl Kind for Text {
 }
 
 /// The caller of then may not any more.
-fn refused(error: &IdentityError) -> Failure {
+pub fn refused(error: &IdentityError) -> Failure {
     let mut failure = Failure::lasting("forbidden", format!("whoever asked for this may not any more: {error}"));
     failure.is_retryable = matches!(error, IdentityError::Store(_) | IdentityError::Busy);
     failure
