@@ -16,6 +16,8 @@ mod errors;
 #[cfg(test)]
 mod identity;
 #[cfg(test)]
+mod intake;
+#[cfg(test)]
 mod keys;
 #[cfg(test)]
 mod leaks;
@@ -33,6 +35,8 @@ mod oidc;
 mod properties;
 #[cfg(test)]
 mod providers;
+#[cfg(test)]
+mod recovery;
 #[cfg(test)]
 mod replicas;
 #[cfg(test)]
