@@ -1,12 +1,12 @@
 //! Jobs of the generic API: submitted, asked for, found again by the caller's reference, cancelled, and told of by
 //! callback. What a job shall do wrong comes with its submission and is remembered with it.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use axum::Json;
-use axum::extract::{Path, Request, State};
+use axum::extract::{Path, Query, Request, State};
 use axum::response::Response;
 use parking_lot::Mutex;
 use reqwest::Client;
@@ -15,13 +15,15 @@ use tokio::sync::Semaphore;
 
 use super::Sim;
 use super::dialect::Failure;
-use super::exchange::{self, ChatTarget, Exchange, Reply, query};
+use super::exchange::{self, ChatTarget, Exchange, Reply};
 use super::faults::Faults;
 use super::generic::{Generic, usage};
 use crate::providers::transport::is_local;
 
 /// Jobs kept; the oldest are forgotten.
 const KEPT: usize = 1000;
+/// Jobs that a list shows.
+const LISTED: usize = 100;
 /// Polls that find a job running before one finds it done.
 const POLLS: u32 = 1;
 /// Polls that a job refuses, if it shall.
@@ -293,18 +295,22 @@ pub(crate) async fn poll(State(sim): State<Arc<Sim>>, Path(id): Path<String>, re
     .await
 }
 
-pub(crate) async fn list(State(sim): State<Arc<Sim>>, request: Request) -> Response {
+pub(crate) async fn list(
+    State(sim): State<Arc<Sim>>,
+    Query(asked): Query<HashMap<String, String>>,
+    request: Request,
+) -> Response {
     exchange::task(Arc::clone(&sim), &Generic, request, |exchange| {
         exchange.begin(&Value::Null, None)?;
-        let wanted = query(exchange.uri.query().unwrap_or_default(), "client_reference").map(str::to_owned);
+        let wanted = asked.get("client_reference");
         let mut held = sim.jobs.held.lock();
         held.counts.lookups += 1;
-        let fits = |job: &&Job| wanted.is_none() || job.reference == wanted;
+        let fits = |job: &&Job| wanted.is_none() || job.reference.as_ref() == wanted;
         if let Some(status) = held.jobs.iter().filter(fits).find_map(|job| job.faults.lookup) {
             return Err(Failure::status(status));
         }
         let jobs: Vec<Value> =
-            held.jobs.iter().rev().filter(fits).filter(|job| !job.is_refused).take(100).map(Job::told).collect();
+            held.jobs.iter().rev().filter(fits).filter(|job| !job.is_refused).take(LISTED).map(Job::told).collect();
         Ok(Reply::json(json!({ "jobs": jobs })))
     })
     .await
