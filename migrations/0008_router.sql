@@ -58,6 +58,7 @@ CREATE TABLE jobs (
     id             TEXT PRIMARY KEY NOT NULL,
     request_id     TEXT,
     org_id         TEXT NOT NULL,
+    user_id        TEXT,
     kind           TEXT NOT NULL,
     queue          TEXT NOT NULL,
     tenant         TEXT NOT NULL,

@@ -19,6 +19,7 @@ use crate::{
         identity::{Identity, IdentityError},
         limits::Limiter,
         logs::{self, Logs},
+        router::{self, Router},
         system::System,
         vault::{Vault, VaultError},
     },
@@ -30,7 +31,7 @@ use crate::{
 };
 
 /// How long the background tasks have for what is left to write.
-const FLUSH_LIMIT: Duration = Duration::from_secs(8);
+const FLUSH_LIMIT: Duration = Duration::from_secs(12);
 
 /// And for the last lines of the log.
 const LAST_LINES_LIMIT: Duration = Duration::from_secs(2);
@@ -211,6 +212,20 @@ impl App {
             move || record::retain(db.clone(), clock.clone(), settings.clone(), tasks.clone())
         });
 
+        let router = Router::start(
+            router::Parts {
+                db: core.db.clone(),
+                clock: clock.clone(),
+                catalog: core.catalog.clone(),
+                gateway: gateway.clone(),
+                identity: core.identity.clone(),
+                callback_url: Arc::new(|_| None),
+                told: Arc::default(),
+            },
+            &settings,
+            &tasks,
+        );
+
         let stop = CancellationToken::new();
         let queue = telemetry::queue();
         let logs = Logs::new(core.db.clone(), core.catalog.clone(), clock.clone(), queue.clone(), stop.clone());
@@ -246,6 +261,7 @@ impl App {
             catalog: core.catalog,
             identity: core.identity,
             logs,
+            router,
             system,
             gateway,
             clock,

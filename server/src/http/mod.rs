@@ -4,6 +4,7 @@ mod auth;
 mod config;
 mod envelope;
 mod facts;
+mod intake;
 mod logs;
 mod openai;
 pub(crate) mod openapi;

@@ -8,7 +8,7 @@ use axum::{
 };
 use tower_http::compression::CompressionLayer;
 
-use super::{config, envelope, logs, openai, openapi, ops, system, table::Table, text};
+use super::{config, envelope, intake, logs, openai, openapi, ops, system, table::Table, text};
 use crate::state::AppState;
 
 /// Everything but the pages.
@@ -20,6 +20,8 @@ pub fn api(state: &AppState) -> Router<AppState> {
         .route("/v1/{*rest}", any(openai::unknown))
         .nest("/text", text_service().router().fallback(text::unknown))
         .route("/text/", any(text::unknown))
+        .nest("/intake", intake_service().router().fallback(text::unknown))
+        .route("/intake/", any(text::unknown))
         .merge(platform().router())
         .nest("/config", config::table().router().fallback(config::unknown))
         .route("/config/", get(config::health))
@@ -42,6 +44,16 @@ fn text_service() -> Table {
         .post("/generate", text::generate)
         .post("/generate/stream", text::generate_stream)
         .get("/health", text::health)
+}
+
+/// Work that is done later.
+fn intake_service() -> Table {
+    Table::new(text::unknown)
+        .post("/intake", intake::intake)
+        .get("/status", intake::status)
+        .post("/cancel", intake::cancel)
+        .get("/state", intake::state)
+        .get("/health", intake::health)
 }
 
 /// The platform itself, for those who administer it.
@@ -68,6 +80,7 @@ pub fn listed() -> Vec<(Method, String)> {
     let surfaces = [
         ("", openai_surface()),
         ("/text", text_service()),
+        ("/intake", intake_service()),
         ("/config", config::table()),
         ("", platform()),
         ("", operations()),

@@ -9,6 +9,7 @@ pub mod gateway;
 pub mod identity;
 pub mod limits;
 pub mod logs;
+pub mod router;
 pub mod system;
 pub mod text;
 pub mod vault;

@@ -2,14 +2,26 @@
 //! state and its epoch, in the statement that makes the change: who lost a job changes nothing any more. What a change
 //! brings with it (the request's state, the result, events, calls to the caller) is written in its transaction.
 
+mod bulk;
+mod cancel;
 mod claim;
 mod finish;
+mod gates;
+mod read;
+mod stats;
 mod submit;
+#[cfg(test)]
+mod tests;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-pub use claim::{Claim, Lane};
+pub use bulk::BulkRow;
+pub use cancel::Cancelled;
+pub use claim::{Claim, Kept, Lane};
+pub use gates::GateRow;
+pub use read::{RequestFilter, Sort};
+pub use stats::QueueRow;
 pub use finish::{Attempt, Ending, Guard, RequestChange, Then};
 pub use submit::{Idempotency, Submission};
 
@@ -84,6 +96,8 @@ pub struct JobRow {
     pub id: String,
     pub request_id: Option<String>,
     pub org_id: String,
+    /// Who asked for it, if it was a person.
+    pub user_id: Option<String>,
     pub kind: String,
     /// The provider.
     pub queue: String,
