@@ -14,6 +14,7 @@ use crate::{
     services::{
         catalog::{self, Catalog, seed},
         config::Configuration,
+        events::Events,
         gateway::{Gateway, Recorder, record, unwritten},
         identity::{Identity, IdentityError},
         limits::Limiter,
@@ -239,6 +240,7 @@ impl App {
             });
         }
 
+        let events = Events::start(core.db.clone(), core.catalog.clone(), clock.clone(), stop.clone(), &tasks);
         let system = System::start(
             core.db.clone(),
             core.catalog.clone(),
@@ -254,6 +256,7 @@ impl App {
             started_us: clock.now_us(),
             leptos: web::site_options(address, &settings).map_err(StartError::Site)?,
             config: core.config,
+            events,
             db: core.db,
             catalog: core.catalog,
             identity: core.identity,

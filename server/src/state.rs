@@ -18,6 +18,7 @@ use crate::{
     services::{
         catalog::Catalog,
         config::Configuration,
+        events::Events,
         gateway::{Context, Gateway},
         identity::{Caller, Identity},
         logs::Logs,
@@ -37,6 +38,7 @@ pub struct Services {
     pub db: Db,
     pub catalog: Arc<Catalog>,
     pub config: Configuration,
+    pub events: Events,
     pub gateway: Gateway,
     pub identity: Identity,
     pub logs: Logs,

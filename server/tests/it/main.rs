@@ -14,6 +14,8 @@ mod config;
 #[cfg(test)]
 mod errors;
 #[cfg(test)]
+mod events;
+#[cfg(test)]
 mod identity;
 #[cfg(test)]
 mod intake;

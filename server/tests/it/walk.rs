@@ -29,6 +29,7 @@ fn gate(method: &Method, path: &str) -> Option<Gate> {
         "/v1/chat/completions" | "/text/generate" | "/text/generate/stream" => Gate::Generate,
         "/v1/models" | "/v1/models/{*id}" => Gate::Read,
         "/config/audit" | "/config/audit/verify" => Gate::Change,
+        "/config/events" | "/config/activity/read" => Gate::Change,
         // They change nothing: they show what a draft would do.
         "/config/mapping-preview" | "/config/task-classification/test" => Gate::Read,
         path if path.starts_with("/config/") && method == Method::GET => Gate::Read,

@@ -98,6 +98,10 @@ impl Call {
         Ok(())
     }
 
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name)?.to_str().ok().filter(|value| !value.is_empty())
+    }
+
     pub fn warn(&mut self, warning: String) {
         self.warnings.push(warning);
     }
