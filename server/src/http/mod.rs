@@ -4,14 +4,12 @@ mod auth;
 mod config;
 mod envelope;
 mod facts;
-mod logs;
 mod openai;
 pub(crate) mod openapi;
 mod ops;
 mod problem;
 pub mod routes;
 mod sse;
-mod system;
 mod table;
 mod text;
 

@@ -16,8 +16,6 @@ use crate::{
         gateway::{GatewayError, Source},
         identity::{Denied, IdentityError},
         limits::{LimitError, Pool, Refusal},
-        logs::LogsError,
-        system::SystemError,
     },
 };
 
@@ -42,27 +40,6 @@ pub enum Problem {
 impl From<InputError> for Problem {
     fn from(error: InputError) -> Self {
         Self::Gateway(GatewayError::Input(error))
-    }
-}
-
-impl From<LogsError> for Problem {
-    fn from(error: LogsError) -> Self {
-        match error {
-            LogsError::Denied(denied) => IdentityError::Denied(denied).into(),
-            LogsError::UnknownInstance(name) => IdentityError::UnknownInstance(name).into(),
-            LogsError::Invalid { field, message } => InputError::field(field, message).into(),
-            LogsError::Busy => IdentityError::Busy.into(),
-            LogsError::Store(error) => IdentityError::Store(error).into(),
-        }
-    }
-}
-
-impl From<SystemError> for Problem {
-    fn from(error: SystemError) -> Self {
-        match error {
-            SystemError::Denied(denied) => IdentityError::Denied(denied).into(),
-            SystemError::Store(error) => IdentityError::Store(error).into(),
-        }
     }
 }
 

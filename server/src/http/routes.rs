@@ -8,7 +8,7 @@ use axum::{
 };
 use tower_http::compression::CompressionLayer;
 
-use super::{config, envelope, logs, openai, openapi, ops, system, table::Table, text};
+use super::{config, envelope, openai, openapi, ops, table::Table, text};
 use crate::state::AppState;
 
 /// Everything but the pages.
@@ -20,7 +20,6 @@ pub fn api(state: &AppState) -> Router<AppState> {
         .route("/v1/{*rest}", any(openai::unknown))
         .nest("/text", text_service().router().fallback(text::unknown))
         .route("/text/", any(text::unknown))
-        .merge(platform().router())
         .nest("/config", config::table().router().fallback(config::unknown))
         .route("/config/", get(config::health))
         .merge(operations().router())
@@ -44,15 +43,6 @@ fn text_service() -> Table {
         .get("/health", text::health)
 }
 
-/// The platform itself, for those who administer it.
-fn platform() -> Table {
-    Table::new(text::unknown)
-        .get("/config/logs", logs::list)
-        .delete("/config/logs", logs::delete)
-        .get("/config/logs/stream", logs::follow)
-        .get("/config/system", system::state)
-}
-
 /// Needs no key.
 fn operations() -> Table {
     Table::default().get("/health", ops::live).get("/health/live", ops::live).get("/health/ready", ops::ready)
@@ -69,7 +59,6 @@ pub fn listed() -> Vec<(Method, String)> {
         ("", openai_surface()),
         ("/text", text_service()),
         ("/config", config::table()),
-        ("", platform()),
         ("", operations()),
         ("", reference()),
     ];
