@@ -1,22 +1,31 @@
+//! `/admin/audit`: who changed what.
+
+mod differences;
+mod entries;
+
 use leptos::{prelude::*, task::spawn_local};
 use leptos_router::{
     NavigateOptions,
     hooks::{use_navigate, use_query_map},
 };
-use serde_json::{Map, Value, json};
+use serde_json::json;
 
+pub use self::differences::Differences;
+use self::entries::Entries;
 use crate::{
     api,
-    types::{AuditQuery, AuditRecord, Page as Part, Role, config::ThingRow},
+    types::{AuditQuery, AuditRecord, Page as Part, Role},
     ui::{
         kit::{
-            Badge, Button, ButtonSize, ButtonVariant, CodeView, Col, DataTable, Dialog, DialogSide, DialogSize,
-            EmptyState, Glyph, Icon, Load, Select, TableSkeleton, Time, Tone, format, table::export, use_toasts,
+            Button, ButtonSize, ButtonVariant, Glyph, Load, Select, TableSkeleton, format, table::export, use_toasts,
         },
-        layout::{Page, use_frame},
+        layout::Page,
         live::clock::wall_us,
         me::use_me,
-        pages::things::{Names, RefPicker, escape, page_of},
+        pages::{
+            admin::records::choices,
+            things::{Names, RefPicker, escape},
+        },
     },
 };
 
@@ -26,7 +35,7 @@ const HOUR_US: i64 = 3_600_000_000;
 
 /// What the list can be narrowed to, as the address says it.
 #[derive(Debug, Clone, Default, PartialEq)]
-struct Asked {
+pub struct Asked {
     action: String,
     target: String,
     target_id: String,
@@ -58,10 +67,6 @@ const ACTIONS: &[(&str, &str)] = &[
 
 const RANGES: &[(&str, &str)] =
     &[("", "Any time"), ("1", "Last hour"), ("24", "Last 24 hours"), ("168", "Last 7 days"), ("720", "Last 30 days")];
-
-fn pairs(list: &[(&str, &str)]) -> Vec<(String, String)> {
-    list.iter().map(|(key, label)| ((*key).to_owned(), (*label).to_owned())).collect()
-}
 
 impl Asked {
     fn query(&self) -> String {
@@ -95,62 +100,6 @@ impl Asked {
             limit: PAGE,
         }
     }
-}
-
-/// A record as the table knows rows.
-fn row(record: AuditRecord) -> ThingRow {
-    let id = record.seq.to_string();
-    let body = match serde_json::to_value(record) {
-        Ok(Value::Object(body)) => body,
-        _ => Map::new(),
-    };
-    ThingRow { id, etag: String::new(), editable: false, body }
-}
-
-fn word(body: &Map<String, Value>, name: &str) -> String {
-    body.get(name).and_then(Value::as_str).unwrap_or_default().to_owned()
-}
-
-fn columns() -> Vec<Col> {
-    vec![
-        Col::drawn("action", "Action", |row| view! { <code>{word(&row.body, "action")}</code> }.into_any()),
-        Col::drawn("target_name", "What", |row| {
-            let (kind, id, name) =
-                (word(&row.body, "target_type"), word(&row.body, "target_id"), word(&row.body, "target_name"));
-            let name = if name.is_empty() { id.clone() } else { name };
-            match page_of(&kind.replace('_', "-"), &id) {
-                Some(href) => {
-                    view! { <a class="relative z-10 text-link hover:underline" href=href>{name}</a> }.into_any()
-                }
-                None => name.into_any(),
-            }
-        }),
-        Col::drawn("actor_name", "Who", |row| {
-            let kind = match word(&row.body, "actor_type").as_str() {
-                "api_key" => Glyph::Key,
-                "system" => Glyph::Cpu,
-                _ => Glyph::User,
-            };
-            view! {
-                <span class="inline-flex items-center gap-1.5">
-                    <Icon glyph=kind class="size-4 shrink-0 text-muted" />
-                    {word(&row.body, "actor_name")}
-                </span>
-            }
-            .into_any()
-        }),
-        Col::drawn("outcome", "Outcome", |row| {
-            let outcome = word(&row.body, "outcome");
-            let (tone, icon) =
-                if outcome == "succeeded" { (Tone::Good, Glyph::Check) } else { (Tone::Bad, Glyph::Lock) };
-            view! { <Badge tone icon>{outcome}</Badge> }.into_any()
-        }),
-        Col::text("ip", "Address"),
-        Col::drawn("time_us", "When", |row| {
-            let at_us = row.body.get("time_us").and_then(Value::as_i64).unwrap_or_default();
-            view! { <Time at_us /> }.into_any()
-        }),
-    ]
 }
 
 /// `/admin/audit`: who changed what, and whether the log is as it was written.
@@ -190,7 +139,7 @@ pub fn AuditPage() -> impl IntoView {
             change(&|asked| asked.actor.clone_from(&chosen));
         }
     });
-    let draw = move |part: Part<AuditRecord>| view! { <Entries part asked /> };
+    let draw = move |page: Part<AuditRecord>| view! { <Entries page asked /> };
     let is_narrowed = move || asked.with(|asked| *asked != Asked::default());
     view! {
         <Page
@@ -205,7 +154,7 @@ pub fn AuditPage() -> impl IntoView {
                         <Select
                             label="Action"
                             small=true
-                            options=Signal::stored(pairs(ACTIONS))
+                            options=choices(ACTIONS)
                             value=Signal::derive(move || asked.with(|asked| asked.action.clone()))
                             on_change=move |value: String| change(&|asked| asked.action.clone_from(&value))
                         />
@@ -214,7 +163,7 @@ pub fn AuditPage() -> impl IntoView {
                         <Select
                             label="Time"
                             small=true
-                            options=Signal::stored(pairs(RANGES))
+                            options=choices(RANGES)
                             value=Signal::derive(move || asked.with(|asked| asked.hours.clone()))
                             on_change=move |value: String| change(&|asked| asked.hours.clone_from(&value))
                         />
@@ -227,7 +176,7 @@ pub fn AuditPage() -> impl IntoView {
                                     <Select
                                         label="Whose"
                                         small=true
-                                        options=Signal::stored(pairs(&[("", "My organization"), (PLATFORM, "Platform")]))
+                                        options=choices(&[("", "My organization"), (PLATFORM, "Platform")])
                                         value=Signal::derive(move || asked.with(|asked| asked.org.clone()))
                                         on_change=move |value: String| change(&|asked| asked.org.clone_from(&value))
                                     />
@@ -280,198 +229,12 @@ pub fn History(
         |asked| api::audit_log(asked.filter(wall_us())),
     );
     let asked = Memo::new(move |_| asked.clone());
-    let draw = move |part: Part<AuditRecord>| view! { <Entries part asked /> };
+    let draw = move |page: Part<AuditRecord>| view! { <Entries page asked /> };
     view! {
         <section class="min-w-0 rounded-lg border border-line bg-surface" aria-label="History">
             <Load resource=list view=draw skeleton=ViewFn::from(|| view! { <TableSkeleton /> }) />
         </section>
     }
-}
-
-#[component]
-fn Entries(part: Part<AuditRecord>, asked: Memo<Asked>) -> impl IntoView {
-    let frame = use_frame();
-    let toasts = use_toasts();
-    let rows = RwSignal::new(part.items.into_iter().map(row).collect::<Vec<_>>());
-    let next = RwSignal::new(part.next);
-    let busy = RwSignal::new(false);
-    let open = RwSignal::new(false);
-    let shown = RwSignal::new(None::<ThingRow>);
-    let more = move |_| {
-        let Some(after) = next.get_untracked().filter(|_| !busy.get_untracked()) else { return };
-        busy.set(true);
-        let filter = AuditQuery { after: Some(after), ..asked.get_untracked().filter(wall_us()) };
-        spawn_local(async move {
-            match api::audit_log(filter).await {
-                Ok(part) => {
-                    let _ = rows.try_update(|rows| rows.extend(part.items.into_iter().map(row)));
-                    let _ = next.try_set(part.next);
-                }
-                Err(error) => toasts.bad(error.to_string()),
-            }
-            let _ = busy.try_set(false);
-        });
-    };
-    let show = move |event: leptos::ev::MouseEvent| {
-        use wasm_bindgen::JsCast;
-        let target = event.target().and_then(|target| target.dyn_into::<web_sys::Element>().ok());
-        let link = target.and_then(|target| target.closest("[data-row-link]").ok().flatten());
-        let Some(href) = link.and_then(|link| link.get_attribute("href")) else { return };
-        let id = href.trim_start_matches("#entry-").to_owned();
-        event.prevent_default();
-        event.stop_propagation();
-        shown.set(rows.with_untracked(|rows| rows.iter().find(|row| row.id == id).cloned()));
-        open.set(true);
-    };
-    view! {
-        {move || {
-            if rows.with(Vec::is_empty) {
-                let narrowed = asked.with_untracked(|asked| *asked != Asked::default());
-                let (title, text) = if narrowed {
-                    ("Nothing matches", "There may be entries that the filters leave out.")
-                } else {
-                    ("No entries yet", "Changes of the configuration and sign-ins are written here.")
-                };
-                view! { <EmptyState icon=Glyph::Shield title text /> }.into_any()
-            } else {
-                view! {
-                    <div on:click=show>
-                        <DataTable
-                            caption="Audit log"
-                            columns=Signal::stored(columns())
-                            rows
-                            title="action"
-                            href=|id: String| format!("#entry-{id}")
-                            keys=frame.single_keys
-                            height="md:max-h-[calc(100dvh-16rem)]"
-                        />
-                    </div>
-                }
-                    .into_any()
-            }
-        }}
-        <div class="flex flex-wrap items-center justify-between gap-2 border-t border-line px-4 py-2 text-sm text-muted">
-            <span>{move || format!("{} entries", rows.with(Vec::len))}</span>
-            {move || {
-                next.with(Option::is_some)
-                    .then(|| {
-                        view! {
-                            <Button size=ButtonSize::Small busy on_click=more>
-                                "Load more"
-                            </Button>
-                        }
-                    })
-            }}
-        </div>
-        <Dialog
-            id="audit-entry"
-            open
-            title=move || shown.with(|shown| shown.as_ref().map(|row| word(&row.body, "action")).unwrap_or_default())
-            side=DialogSide::End
-            size=DialogSize::Large
-        >
-            {move || shown.get().map(|row| view! { <Entry row /> })}
-        </Dialog>
-    }
-    .into_any()
-}
-
-/// What changed, and where it came from.
-#[component]
-fn Entry(row: ThingRow) -> impl IntoView {
-    let body = row.body;
-    let line = |label: &'static str, text: String| {
-        (!text.is_empty()).then(|| {
-            view! {
-                <div class="min-w-0">
-                    <dt class="text-sm text-muted">{label}</dt>
-                    <dd class="wrap-anywhere">{text}</dd>
-                </div>
-            }
-        })
-    };
-    let at_us = body.get("time_us").and_then(Value::as_i64).unwrap_or_default();
-    let details = body.get("details").cloned().unwrap_or_default();
-    view! {
-        <div class="flex flex-col gap-5">
-            <dl class="grid grid-cols-1 gap-3 sm:grid-cols-2">
-                {line("Who", format!("{} ({})", word(&body, "actor_name"), word(&body, "actor_type").replace('_', " ")))}
-                {line("When", format::utc(at_us))} {line("What", word(&body, "target_name"))}
-                {line("Id", word(&body, "target_id"))} {line("Address", word(&body, "ip"))}
-                {line("Request id", word(&body, "request_id"))} {line("Program", word(&body, "user_agent"))}
-                {line("Number in the log", row.id)}
-            </dl>
-            <Differences details=details.clone() />
-            <CodeView label="Details" text=serde_json::to_string_pretty(&details).unwrap_or_default() wrap=true />
-            <p class="text-sm text-muted">"Hash: " <code class="wrap-anywhere">{word(&body, "hash")}</code></p>
-        </div>
-    }
-}
-
-/// The fields that differ between `before` and `after` of an object.
-#[component]
-pub fn Differences(
-    details: Value,
-    #[prop(default = "Before")] before: &'static str,
-    #[prop(default = "After")] after: &'static str,
-    /// What stands where nothing differs.
-    #[prop(default = "")]
-    none: &'static str,
-) -> impl IntoView {
-    let changes = differences(&details);
-    if changes.is_empty() {
-        return view! { <p class="text-muted empty:hidden">{none}</p> }.into_any();
-    }
-    view! {
-        <div class="flex flex-col gap-2">
-            {changes
-                .into_iter()
-                .map(|(field, old, new)| {
-                    view! {
-                        <div class="overflow-hidden rounded-md border border-line">
-                            <p class="border-b border-line bg-sunken px-3 py-1 text-sm font-medium">{field}</p>
-                            <div class="grid sm:grid-cols-2">
-                                <Side sign="−" word=before text=old tone="bg-bad-soft" />
-                                <Side sign="+" word=after text=new tone="bg-good-soft" />
-                            </div>
-                        </div>
-                    }
-                })
-                .collect_view()}
-        </div>
-    }
-    .into_any()
-}
-
-#[component]
-fn Side(sign: &'static str, word: &'static str, text: Option<String>, tone: &'static str) -> impl IntoView {
-    let class = if text.is_some() { format!("min-w-0 p-2 {tone}") } else { "min-w-0 p-2".to_owned() };
-    view! {
-        <div class=class>
-            <p class="text-xs text-muted"><span aria-hidden="true">{sign} " "</span> {word}</p>
-            <pre class="whitespace-pre-wrap wrap-anywhere">{text.unwrap_or_else(|| "–".to_owned())}</pre>
-        </div>
-    }
-}
-
-/// The fields of `{"before", "after"}` that differ, with both values.
-fn differences(details: &Value) -> Vec<(String, Option<String>, Option<String>)> {
-    let side = |name: &str| details.get(name).and_then(Value::as_object).cloned().unwrap_or_default();
-    let (before, after) = (side("before"), side("after"));
-    let mut names: Vec<&String> = before.keys().chain(after.keys()).collect();
-    names.sort();
-    names.dedup();
-    let text = |value: Option<&Value>| match value {
-        None | Some(Value::Null) => None,
-        Some(Value::String(text)) => Some(text.clone()),
-        Some(other) => Some(serde_json::to_string_pretty(other).unwrap_or_default()),
-    };
-    names
-        .into_iter()
-        .filter(|name| before.get(*name) != after.get(*name))
-        .map(|name| (name.clone(), text(before.get(name)), text(after.get(name))))
-        .filter(|(_, before, after)| before.is_some() || after.is_some())
-        .collect()
 }
 
 /// Walks the whole log and says whether it is as it was written.
@@ -517,11 +280,11 @@ fn ExportButton(asked: Memo<Asked>) -> impl IntoView {
         busy.set(true);
         let mut filter = AuditQuery { limit: 200, after: None, ..asked.get_untracked().filter(wall_us()) };
         spawn_local(async move {
-            let mut rows = Vec::new();
+            let mut rows: Vec<AuditRecord> = Vec::new();
             let failure = loop {
                 match api::audit_log(filter.clone()).await {
                     Ok(part) => {
-                        rows.extend(part.items.into_iter().map(|record| row(record).body));
+                        rows.extend(part.items);
                         filter.after = part.next;
                         if filter.after.is_none() || rows.len() >= EXPORT_MOST {
                             break None;
@@ -545,23 +308,5 @@ fn ExportButton(asked: Memo<Asked>) -> impl IntoView {
         <Button size=ButtonSize::Small icon=Glyph::Download busy on_click=run>
             "Export"
         </Button>
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_what_changed_is_shown() {
-        let details = json!({ "before": { "name": "a", "x": 1, "same": true }, "after": { "name": "b", "same": true, "y": null } });
-        assert_eq!(
-            differences(&details),
-            [
-                ("name".to_owned(), Some("a".to_owned()), Some("b".to_owned())),
-                ("x".to_owned(), Some("1".to_owned()), None)
-            ]
-        );
-        assert!(differences(&json!({ "why": "x" })).is_empty());
     }
 }
