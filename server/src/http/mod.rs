@@ -5,14 +5,12 @@ mod config;
 mod envelope;
 mod facts;
 mod intake;
-mod logs;
 mod openai;
 pub(crate) mod openapi;
 mod ops;
 mod problem;
 pub mod routes;
 mod sse;
-mod system;
 mod table;
 mod text;
 

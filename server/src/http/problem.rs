@@ -16,9 +16,7 @@ use crate::{
         gateway::{GatewayError, Source},
         identity::{Denied, IdentityError},
         limits::{LimitError, Pool, Refusal},
-        logs::LogsError,
         router::RouterError,
-        system::SystemError,
     },
 };
 
@@ -56,27 +54,6 @@ impl From<RouterError> for Problem {
             RouterError::Identity(error) => error.into(),
             RouterError::Store(error) if error.is_passing() => IdentityError::Store(error).into(),
             other => Self::Router(other),
-        }
-    }
-}
-
-impl From<LogsError> for Problem {
-    fn from(error: LogsError) -> Self {
-        match error {
-            LogsError::Denied(denied) => IdentityError::Denied(denied).into(),
-            LogsError::UnknownInstance(name) => IdentityError::UnknownInstance(name).into(),
-            LogsError::Invalid { field, message } => InputError::field(field, message).into(),
-            LogsError::Busy => IdentityError::Busy.into(),
-            LogsError::Store(error) => IdentityError::Store(error).into(),
-        }
-    }
-}
-
-impl From<SystemError> for Problem {
-    fn from(error: SystemError) -> Self {
-        match error {
-            SystemError::Denied(denied) => IdentityError::Denied(denied).into(),
-            SystemError::Store(error) => IdentityError::Store(error).into(),
         }
     }
 }

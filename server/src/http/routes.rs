@@ -8,7 +8,7 @@ use axum::{
 };
 use tower_http::compression::CompressionLayer;
 
-use super::{config, envelope, intake, logs, openai, openapi, ops, system, table::Table, text};
+use super::{config, envelope, intake, openai, openapi, ops, table::Table, text};
 use crate::state::AppState;
 
 /// Everything but the pages.
@@ -22,7 +22,6 @@ pub fn api(state: &AppState) -> Router<AppState> {
         .route("/text/", any(text::unknown))
         .nest("/intake", intake_service().router().fallback(text::unknown))
         .route("/intake/", any(text::unknown))
-        .merge(platform().router())
         .nest("/config", config::table().router().fallback(config::unknown))
         .route("/config/", get(config::health))
         .merge(operations().router())
@@ -56,15 +55,6 @@ fn intake_service() -> Table {
         .get("/health", intake::health)
 }
 
-/// The platform itself, for those who administer it.
-fn platform() -> Table {
-    Table::new(text::unknown)
-        .get("/config/logs", logs::list)
-        .delete("/config/logs", logs::delete)
-        .get("/config/logs/stream", logs::follow)
-        .get("/config/system", system::state)
-}
-
 /// Needs no key.
 fn operations() -> Table {
     Table::default().get("/health", ops::live).get("/health/live", ops::live).get("/health/ready", ops::ready)
@@ -82,7 +72,6 @@ pub fn listed() -> Vec<(Method, String)> {
         ("/text", text_service()),
         ("/intake", intake_service()),
         ("/config", config::table()),
-        ("", platform()),
         ("", operations()),
         ("", reference()),
     ];

@@ -34,6 +34,10 @@ mod models;
 #[cfg(test)]
 mod oidc;
 #[cfg(test)]
+mod outage;
+#[cfg(test)]
+mod pages;
+#[cfg(test)]
 mod properties;
 #[cfg(test)]
 mod providers;

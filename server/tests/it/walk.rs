@@ -16,6 +16,8 @@ enum Gate {
     Public,
     /// Keys with the scope `generate`, and the level `user`.
     Generate,
+    /// Keys with the scope `jobs`, and the level `user`.
+    Jobs,
     /// Keys with the scope `read`.
     Read,
     /// Keys with the scope `admin`, and at least the level `user`.
@@ -27,6 +29,9 @@ fn gate(method: &Method, path: &str) -> Option<Gate> {
         "/health" | "/health/live" | "/health/ready" | "/text/health" | "/openapi.json" | "/docs" => Gate::Public,
         "/config" | "/config/" | "/config/health" => Gate::Public,
         "/v1/chat/completions" | "/text/generate" | "/text/generate/stream" => Gate::Generate,
+        "/intake/health" => Gate::Public,
+        "/intake/state" => Gate::Change,
+        path if path.starts_with("/intake/") => Gate::Jobs,
         "/v1/models" | "/v1/models/{*id}" => Gate::Read,
         "/config/audit" | "/config/audit/verify" => Gate::Change,
         "/config/events" | "/config/activity/read" => Gate::Change,
@@ -75,6 +80,7 @@ async fn every_route_refuses_strangers(database: Database) {
     let (foreign, _) =
         app.key(|key| (key.org_id, key.instance_id, key.project_id, key.user_id) = other_organization()).await;
     let (other_scope, _) = app.key(|key| key.scopes = vec!["jobs".to_owned()]).await;
+    let (generate_only, _) = app.key(|key| key.scopes = vec!["generate".to_owned()]).await;
     let unknown = format!("sk_live_{}", "0".repeat(64));
     let version = app.db.config_version().await.unwrap();
 
@@ -83,6 +89,7 @@ async fn every_route_refuses_strangers(database: Database) {
         let url = app.url(&filled(&path));
         let mut body = hello("gpt-4o-mini");
         body["prompt"] = "Say hello.".into();
+        body["query"] = "Say hello.".into();
         let ask = || app.client.request(method.clone(), &url).json(&body);
         let status = async |request: RequestBuilder, who: &str| {
             let answer = answer(request).await;
@@ -111,7 +118,8 @@ async fn every_route_refuses_strangers(database: Database) {
         // A key opens its own instance only, whoever asks for another.
         let elsewhere = status(ask().bearer_auth(&foreign).header("x-instance-id", "development"), "foreign").await;
         assert!(matches!(elsewhere, 403 | 404), "{method} {path} by another organization: {elsewhere}");
-        let scope = status(ask().bearer_auth(&other_scope), "another scope").await;
+        let narrow = if gate == Gate::Jobs { &generate_only } else { &other_scope };
+        let scope = status(ask().bearer_auth(narrow), "another scope").await;
         assert!(is_refusal(gate, scope), "{method} {path} without the scope: {scope}");
         if gate != Gate::Read {
             let level = status(ask().bearer_auth(&low), "a reader").await;
@@ -129,7 +137,7 @@ fn other_organization() -> (String, String, Option<String>, Option<String>) {
 
 /// What cannot be found or read is not shown either.
 fn is_refusal(gate: Gate, status: u16) -> bool {
-    status == 403 || (gate == Gate::Change && matches!(status, 400 | 404)) || (gate == Gate::Read && status == 404)
+    status == 403 || (matches!(gate, Gate::Change | Gate::Jobs) && matches!(status, 400 | 404)) || (gate == Gate::Read && status == 404)
 }
 
 /// Whom a server function is for.

@@ -106,6 +106,10 @@ impl Call {
         self.warnings.push(warning);
     }
 
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name)?.to_str().ok()
+    }
+
     /// Whether the caller has this version already.
     pub fn knows(&self, etag: &str) -> bool {
         self.tags(header::IF_NONE_MATCH).any(|known| known == etag || known == "*")

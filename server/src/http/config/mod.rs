@@ -6,9 +6,11 @@ mod call;
 mod events;
 mod keys;
 mod list;
+mod logs;
 mod models;
 mod problem;
 mod secrets;
+mod system;
 mod transfer;
 
 use app::types::config::{LIMIT, THINGS, Thing};
@@ -43,7 +45,8 @@ pub fn table() -> Table {
         table = routes(table, thing);
     }
     let table = events::routes(audit::routes(keys::routes(table))).get("/rate-limit/{id}/state", state_of_limit);
-    transfer::routes(models::routes(secrets::routes(table.get("/user/email/{email}", user_by_email))))
+    let table = system::routes(logs::routes(table)).get("/user/email/{email}", user_by_email);
+    transfer::routes(models::routes(secrets::routes(table)))
 }
 
 type Id = Result<Path<String>, PathRejection>;

@@ -31,7 +31,7 @@ ignored. Errors have the shape `{error, error_code, request_id, details?}`; unkn
 
 pub const PLATFORM: &str = "\
 The state of the platform itself, for those who administer it: a superadmin sees everything, the admin of an organization \
-what belongs to its instances. A key needs the scope `admin`, if it has scopes. Errors have the shape of the text service.";
+what belongs to its instances. A key needs the scope `admin`, if it has scopes. Errors have the shape of the configuration service.";
 
 pub const OPERATIONS: &str = "\
 For load balancers, service managers and people. Nothing here needs a key.";
