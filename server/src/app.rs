@@ -212,20 +212,6 @@ impl App {
             move || record::retain(db.clone(), clock.clone(), settings.clone(), tasks.clone())
         });
 
-        let router = Router::start(
-            router::Parts {
-                db: core.db.clone(),
-                clock: clock.clone(),
-                catalog: core.catalog.clone(),
-                gateway: gateway.clone(),
-                identity: core.identity.clone(),
-                callback_url: Arc::new(|_| None),
-                told: Arc::default(),
-            },
-            &settings,
-            &tasks,
-        );
-
         let stop = CancellationToken::new();
         let queue = telemetry::queue();
         let logs = Logs::new(core.db.clone(), core.catalog.clone(), clock.clone(), queue.clone(), stop.clone());
@@ -241,6 +227,20 @@ impl App {
         }
 
         let events = Events::start(core.db.clone(), core.catalog.clone(), clock.clone(), stop.clone(), &tasks);
+        let router = Router::start(
+            router::Parts {
+                db: core.db.clone(),
+                clock: clock.clone(),
+                catalog: core.catalog.clone(),
+                gateway: gateway.clone(),
+                identity: core.identity.clone(),
+                callback_url: Arc::new(|_| None),
+                events: events.clone(),
+                outbox: Arc::default(),
+            },
+            &settings,
+            &tasks,
+        );
         let system = System::start(
             core.db.clone(),
             core.catalog.clone(),

@@ -3,6 +3,7 @@
 mod auth;
 mod config;
 mod envelope;
+mod event_stream;
 mod facts;
 mod intake;
 mod openai;

@@ -13,6 +13,7 @@ use super::facts;
 use crate::{
     providers::{ErrorClass, input::InputError},
     services::{
+        events::EventsError,
         gateway::{GatewayError, Source},
         identity::{Denied, IdentityError},
         limits::{LimitError, Pool, Refusal},
@@ -54,6 +55,17 @@ impl From<RouterError> for Problem {
             RouterError::Identity(error) => error.into(),
             RouterError::Store(error) if error.is_passing() => IdentityError::Store(error).into(),
             other => Self::Router(other),
+        }
+    }
+}
+
+impl From<EventsError> for Problem {
+    fn from(error: EventsError) -> Self {
+        match error {
+            EventsError::Denied(denied) => IdentityError::Denied(denied).into(),
+            EventsError::Invalid { field, message } => InputError::field(field, message).into(),
+            EventsError::Busy => IdentityError::Busy.into(),
+            EventsError::Store(error) => IdentityError::Store(error).into(),
         }
     }
 }

@@ -50,6 +50,7 @@ fn intake_service() -> Table {
     Table::new(text::unknown)
         .post("/intake", intake::intake)
         .get("/status", intake::status)
+        .get("/stream", intake::stream)
         .post("/cancel", intake::cancel)
         .get("/state", intake::state)
         .get("/health", intake::health)

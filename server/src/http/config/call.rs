@@ -98,16 +98,13 @@ impl Call {
         Ok(())
     }
 
+    /// A header, unless it is empty.
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name)?.to_str().ok().filter(|value| !value.is_empty())
     }
 
     pub fn warn(&mut self, warning: String) {
         self.warnings.push(warning);
-    }
-
-    pub fn header(&self, name: &str) -> Option<&str> {
-        self.headers.get(name)?.to_str().ok()
     }
 
     /// Whether the caller has this version already.

@@ -10,6 +10,7 @@ mod config;
 mod errors;
 mod events;
 mod fields;
+mod intake;
 mod keys;
 mod logs;
 mod models;
@@ -40,6 +41,8 @@ use crate::state::AppState;
 const OPENAI: &str = "OpenAI-compatible";
 /// Tag of the text service.
 const TEXT: &str = "Text service";
+/// Tag of work that is done later.
+const INTAKE: &str = "Intake";
 /// Tag of what administrators ask.
 const PLATFORM: &str = "Platform";
 /// Tag of the configuration service.
@@ -81,6 +84,7 @@ fn described() -> Vec<Operation> {
         chat::operations(),
         models::operations(),
         text::operations(),
+        intake::operations(),
         config::operations(),
         events::operations(),
         keys::operations(),
@@ -100,6 +104,7 @@ fn schemas() -> Vec<(String, Schema)> {
         owned(chat::schemas()),
         owned(models::schemas()),
         owned(text::schemas()),
+        owned(intake::schemas()),
         config::schemas(),
         owned(events::schemas()),
         owned(keys::schemas()),
@@ -137,6 +142,7 @@ fn document() -> Value {
         "tags": [
             { "name": OPENAI, "description": shared::OPENAI, "x-error-codes": errors::openai_table() },
             { "name": TEXT, "description": shared::TEXT, "x-error-codes": errors::service_table() },
+            { "name": INTAKE, "description": shared::INTAKE },
             { "name": CONFIG, "description": config::DESCRIPTION },
             { "name": PLATFORM, "description": shared::PLATFORM },
             { "name": OPERATIONS, "description": shared::OPERATIONS },

@@ -134,6 +134,7 @@ fn caller() -> Caller {
         user: None,
         project_id: None,
         key_id: None,
+        key_name: None,
         role: Role::User,
         scopes: None,
         allowed_models: None,

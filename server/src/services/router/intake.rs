@@ -121,7 +121,7 @@ impl Router {
             return replay(once, before);
         }
         self.0.wake.notify_one();
-        self.0.told.notify_waiters();
+        self.0.tell();
         Ok(receipts)
     }
 
