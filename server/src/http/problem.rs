@@ -238,6 +238,8 @@ impl Problem {
                     )
                 }
             },
+            Self::Router(RouterError::Store(_)) => ("server_error", None, None),
+            Self::Router(_) => (INVALID, None, None),
             Self::TooLarge { .. } => (INVALID, Some("request_too_large"), None),
             Self::Unreadable(_) => (INVALID, Some("invalid_body"), None),
             Self::NotFound(_) => (INVALID, Some("not_found"), None),

@@ -2,6 +2,7 @@
 
 pub mod audit;
 pub mod catalog;
+pub mod classify;
 pub mod config;
 pub mod delivery;
 pub mod events;

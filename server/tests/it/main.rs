@@ -18,6 +18,8 @@ mod events;
 #[cfg(test)]
 mod identity;
 #[cfg(test)]
+mod intake;
+#[cfg(test)]
 mod keys;
 #[cfg(test)]
 mod leaks;
@@ -35,6 +37,8 @@ mod oidc;
 mod properties;
 #[cfg(test)]
 mod providers;
+#[cfg(test)]
+mod recovery;
 #[cfg(test)]
 mod replicas;
 #[cfg(test)]

@@ -29,9 +29,9 @@ fn gate(method: &Method, path: &str) -> Option<Gate> {
         "/v1/chat/completions" | "/text/generate" | "/text/generate/stream" => Gate::Generate,
         "/v1/models" | "/v1/models/{*id}" => Gate::Read,
         "/config/audit" | "/config/audit/verify" => Gate::Change,
-        "/config/events" | "/config/activity/read" => Gate::Change,
-        // It changes nothing: it shows what a draft would do.
-        "/config/mapping-preview" => Gate::Read,
+"/config/events" | "/config/activity/read" => Gate::Change,
+        // They change nothing: they show what a draft would do.
+        "/config/mapping-preview" | "/config/task-classification/test" => Gate::Read,
         path if path.starts_with("/config/") && method == Method::GET => Gate::Read,
         path if path.starts_with("/config/") => Gate::Change,
         _ => return None,
@@ -183,6 +183,7 @@ fn functions() -> Vec<(&'static str, Who, Value)> {
         ("models/restore_version", Who::Admin, model.clone()),
         ("models/duplicate", Who::Admin, model),
         ("models/preview_mapping", Who::Person, json!({"draft": {}})),
+        ("models/try_routing", Who::Person, json!({"draft": {"query": "Draw"}})),
         ("platform/logs", Who::Admin, json!({"filter": {"limit": 5}})),
         ("platform/delete-logs", Who::Admin, json!({"older_than_days": 1})),
         ("platform/system", Who::Admin, json!({})),

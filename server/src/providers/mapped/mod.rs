@@ -60,6 +60,8 @@ mod parts;
 pub mod path;
 pub mod placeholder;
 pub mod remote;
+#[cfg(test)]
+mod remote_tests;
 mod stream;
 pub mod template;
 #[cfg(test)]

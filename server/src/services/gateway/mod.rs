@@ -3,11 +3,10 @@
 
 mod attempt;
 pub mod call;
-mod classify;
 mod collect;
 mod error;
 pub mod record;
-mod resolve;
+pub mod resolve;
 mod stream;
 pub mod unwritten;
 

@@ -40,7 +40,7 @@ impl From<StoreError> for RouterError {
     fn from(error: StoreError) -> Self {
         match error {
             StoreError::NotFound => Self::NotFound,
-            StoreError::Conflict { what } if what.contains("unique_key") => Self::Duplicate,
+            StoreError::Conflict { what } if what.starts_with("jobs.") => Self::Duplicate,
             other => Self::Store(other),
         }
     }

@@ -67,6 +67,8 @@ struct Inner {
     kinds: Kinds,
     /// Fresh with each start, so that a process never takes itself for the one before it.
     worker_id: String,
+    /// The process is to end.
+    stop: CancellationToken,
     /// There may be something to claim.
     wake: Notify,
     /// Something was written to the outbox or the events.
@@ -126,6 +128,7 @@ impl Router {
             settings: settings.router.clone(),
             callback_url: parts.callback_url,
             kinds: Kinds::all(),
+            stop: tasks.token(),
             wake: Notify::new(),
             told: parts.told,
             running: Mutex::default(),

@@ -218,9 +218,3 @@ fn estimate_ms(provider: &str, task_type: &str) -> i64 {
         _ => 5_000,
     }
 }
-
-/// Tags of a request.
-pub fn tags(request: &RequestRow) -> Vec<String> {
-    let items = request.tags.get("items").and_then(Value::as_array);
-    items.into_iter().flatten().filter_map(|tag| tag.as_str().map(str::to_owned)).collect()
-}

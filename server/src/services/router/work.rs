@@ -178,6 +178,8 @@ impl Inner {
                     () = stop.cancelled() => Err(self.why(&work.job)),
                 };
                 match outcome {
+                    // What breaks while the process ends broke because of it.
+                    Ok(Outcome::Failed(failure)) if failure.is_retryable && self.stop.is_cancelled() => Outcome::Released,
                     Ok(outcome) => outcome,
                     Err(Stopped::Lost) => {
                         tracing::warn!(job = work.job.id, "a job went to another worker");
@@ -214,9 +216,9 @@ impl Inner {
                     ..self.gate(job)
                 })
             }
-            Outcome::Snoozed { until_us, reason, closes: Some(closes) } => Some(GateRow {
+            Outcome::Snoozed { until_us, reason, closes: true } => Some(GateRow {
                 tenant: Some(job.tenant.clone()),
-                model: (*closes == super::kinds::Closes::Model).then(|| job.model.clone()),
+                model: Some(job.model.clone()),
                 kind: "limit".to_owned(),
                 reason: reason.clone(),
                 until_us: Some(*until_us),

@@ -52,7 +52,7 @@ const FORGET_ANSWERS: &str = "DELETE FROM idempotency_keys WHERE (scope, key) IN
 
 impl Db {
     /// Takes requests in, all or none. When `once` names a key that was used before, nothing is written and the answer of
-    /// then comes back. A unique key that a live job has is `Conflict` of `jobs.unique_key`.
+    /// then comes back. A unique key that a live job has is a `Conflict` of `jobs`.
     pub async fn submit(
         &self,
         submissions: &[Submission],

@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use serde_json::json;
 
-use super::{Closes, Inner, Kind, Outcome, Work};
+use super::{Inner, Kind, Outcome, Work};
 use crate::services::limits::{Demand, LimitError, Origin};
 
 /// How often it is looked whether the deadline has passed; the deadline itself is watched elsewhere.
@@ -56,8 +56,8 @@ pub async fn reserve(router: &Inner, work: &Work) -> Option<Outcome> {
             None
         }
         Err(LimitError::Refused(refusal)) => {
-            Some(snoozed(refusal.wait_s.max(1) * 1_000_000, refusal.message.clone(), Some(Closes::Model)))
+            Some(snoozed(refusal.wait_s.max(1) * 1_000_000, refusal.message.clone(), true))
         }
-        Err(error) => Some(snoozed(1_000_000, error.to_string(), None)),
+        Err(error) => Some(snoozed(1_000_000, error.to_string(), false)),
     }
 }

@@ -34,8 +34,8 @@ pub enum Outcome {
     /// It is over and produced nothing.
     Over,
     Failed(Failure),
-    /// Not now; it costs no attempt.
-    Snoozed { until_us: i64, reason: String, closes: Option<Closes> },
+    /// Not now; it costs no attempt. `closes`: the tenant's other jobs for the model have to wait for the same reason.
+    Snoozed { until_us: i64, reason: String, closes: bool },
     /// It goes on outside: ask again at this time.
     Remote { remote_id: Option<String>, remote: Value, ask_at_us: i64, reason: String },
     /// A person has to decide.
@@ -56,15 +56,6 @@ pub struct Failure {
     /// The provider is to blame, which counts for its breaker.
     pub is_providers: bool,
     pub call_id: Option<String>,
-}
-
-/// What else has to wait for the same reason.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Closes {
-    /// The tenant's jobs for this model.
-    Model,
-    /// The tenant's jobs of this queue.
-    Tenant,
 }
 
 /// A kind of job.

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use tokio::time::{Duration, Instant};
 
-use super::{Closes, Failure, Inner, Kind, Outcome, Work};
+use super::{Failure, Inner, Kind, Outcome, Work};
 use crate::{
     providers::{
         ErrorClass, ProviderError, Target,
@@ -98,7 +98,9 @@ async fn submit(router: &Inner, work: &mut Work, target: &Target) -> Outcome {
     }
     let mut inputs: Map<String, Value> = body.input.as_object().cloned().unwrap_or_default();
     if let Some(Value::Object(options)) = inputs.remove("options") {
-        options.into_iter().for_each(|(name, value)| drop(inputs.entry(name).or_insert(value)));
+        for (name, value) in options {
+            inputs.entry(name).or_insert(value);
+        }
     }
     inputs.insert("prompt".to_owned(), body.query.as_str().into());
     let callback = (router.callback_url)(&request.id);
@@ -153,7 +155,7 @@ async fn find(router: &Inner, work: &mut Work, target: &Target) -> Outcome {
                 Outcome::Snoozed {
                     until_us: router.now_us() + 10_000_000,
                     reason: format!("it is not known whether {} accepted it: {error}", work.job.queue),
-                    closes: None,
+                    closes: false,
                 }
             }
         };
@@ -178,7 +180,7 @@ fn unknown(router: &Inner, work: &mut Work, _target: &Target, error: &ProviderEr
     Outcome::Snoozed {
         until_us: router.now_us() + 1_000_000,
         reason: format!("it is not known whether {} accepted it: {error}", work.job.queue),
-        closes: None,
+        closes: false,
     }
 }
 
@@ -189,7 +191,7 @@ fn refused(router: &Inner, work: &Work, error: &ProviderError) -> Outcome {
         return Outcome::Snoozed {
             until_us: router.now_us().saturating_add(wait_us.unwrap_or(10_000_000)),
             reason: format!("rate limit of {}", work.job.queue),
-            closes: Some(Closes::Model),
+            closes: true,
         };
     }
     let is_providers = !matches!(
@@ -288,7 +290,7 @@ fn wait(router: &Inner, work: &mut Work, target: &Target, progress: Progress, le
 }
 
 fn later(router: &Inner, reason: String) -> Outcome {
-    Outcome::Snoozed { until_us: router.now_us() + 1_000_000, reason, closes: None }
+    Outcome::Snoozed { until_us: router.now_us() + 1_000_000, reason, closes: false }
 }
 
 /// The first of the mapped values that is an answer, and what kind it is.

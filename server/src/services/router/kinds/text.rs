@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Instant};
 use async_trait::async_trait;
 use serde_json::json;
 
-use super::{Closes, Failure, Inner, Kind, Outcome, Work};
+use super::{Failure, Inner, Kind, Outcome, Work};
 use crate::{
     providers::ErrorClass,
     services::{
@@ -100,21 +100,21 @@ pub fn failed(router: &Inner, error: &GatewayError, call_id: String) -> Outcome 
             return Outcome::Snoozed {
                 until_us: router.now_us().saturating_add(wait_us),
                 reason: refusal.message.clone(),
-                closes: Some(Closes::Model),
+                closes: true,
             };
         }
         GatewayError::Limited(_) | GatewayError::Stopping => {
             return Outcome::Snoozed {
                 until_us: router.now_us() + wait_us.unwrap_or(SECOND_US),
                 reason: error.to_string(),
-                closes: None,
+                closes: false,
             };
         }
         GatewayError::Provider { provider, error: upstream } if upstream.class == ErrorClass::RateLimit => {
             return Outcome::Snoozed {
                 until_us: router.now_us().saturating_add(wait_us.unwrap_or(10 * SECOND_US)),
                 reason: format!("rate limit of {provider}"),
-                closes: Some(Closes::Model),
+                closes: true,
             };
         }
         _ => {}

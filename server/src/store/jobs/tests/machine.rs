@@ -149,8 +149,9 @@ async fn run(db: &Db, steps: &[Step]) -> Result<(), String> {
             }
             Step::Cancel { job } => {
                 let Some(id) = model.keys().nth(usize::from(*job) % model.len().max(1)).cloned() else { continue };
-                let cancel = db.cancel_requests(&[&id], now, false, &|_| None);
-                let done = cancel.await.map_err(|e| e.to_string())?.0.contains(&id);
+                let none = |_: &str| None;
+                let (gone, _) = db.cancel_requests(&[&id], now, false, &none).await.map_err(|e| e.to_string())?;
+                let done = gone.contains(&id);
                 let expected = model.get_mut(&id).ok_or("an unknown job was cancelled")?;
                 if done != (expected.status == "queued") {
                     return Err(format!("{id} was cancelled: {done}, but {expected:?}"));
