@@ -256,3 +256,27 @@ test('from an empty organization to a call that its limit stops, in the browser 
   await page.getByRole('button', { name: 'Verify the chain' }).click();
   await expect(page.getByText(/entries are as they were written/)).toBeVisible();
 });
+
+test('the rules can be tried while one types, and say why', async ({ page, open }) => {
+  await open('/configure/classifications');
+  await page.getByText('Try it').click();
+  const told = page.getByTestId('routing');
+  await page.getByLabel('Request', { exact: true }).fill('Draw a cartoon of a dog');
+  await expect(told.getByText('image:illustration', { exact: true })).toBeVisible();
+  await expect(told.getByText('gemini/gemini-nano-banana', { exact: true })).toBeVisible();
+  await expect(told.getByRole('listitem').first()).toContainText('“draw”');
+  expect(await audit(page)).toEqual([]);
+  await told.getByRole('link', { name: 'Rule' }).first().click();
+  await expect(page).toHaveURL(/classifications\/class_image/);
+
+  await open('/configure/routing');
+  await page.getByText('Try it').click();
+  await page.getByLabel('Request', { exact: true }).fill('Hello');
+  await page.getByLabel('Task type', { exact: true }).selectOption('image');
+  await expect(told.getByText('100 % sure')).toBeVisible();
+  await expect(told.getByText('ideogram/ideogram-v2', { exact: true })).toBeVisible();
+  await page.getByLabel('Model', { exact: true }).fill('nothing-like-it');
+  await expect(told.getByText(/nothing-like-it/).first()).toBeVisible();
+  await page.getByLabel('Request', { exact: true }).fill('');
+  await expect(told).toContainText('Type a request');
+});

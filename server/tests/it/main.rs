@@ -6,6 +6,8 @@ mod budgets;
 #[cfg(test)]
 mod chat;
 #[cfg(test)]
+mod classify;
+#[cfg(test)]
 mod cli;
 #[cfg(test)]
 mod clients;

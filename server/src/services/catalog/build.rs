@@ -210,7 +210,7 @@ fn provider(row: ProviderRow, environment: &Environment) -> Provider {
         headers: headers.into(),
         environment_key,
         environment_names: strings(&row.credential["env"]).collect(),
-        default_model: row.config["default_model"].as_str().map(str::to_owned),
+        default_model: row.config["default_model"].as_str().filter(|name| !name.is_empty()).map(str::to_owned),
         is_active: row.is_active,
         sort: row.sort,
     }
