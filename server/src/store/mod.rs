@@ -118,6 +118,7 @@ pub mod lock;
 pub mod logs;
 pub mod model_versions;
 pub mod models;
+mod nul;
 pub mod organizations;
 pub mod projects;
 pub mod prompts;
