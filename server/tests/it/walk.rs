@@ -188,6 +188,7 @@ fn functions() -> Vec<(&'static str, Who, Value)> {
         ("services/list", Who::Person, json!({})),
         ("things/find", Who::Person, json!({"text": "dev"})),
         ("limits/state", Who::Person, json!({"limit_id": "x"})),
+        ("limits/states", Who::Person, json!({"limit_ids": ["x"]})),
         ("things/list", Who::Person, things.clone()),
         ("things/get", Who::Person, things.clone()),
         ("things/dependants", Who::Person, things),
