@@ -14,10 +14,12 @@ use crate::{
     services::{
         catalog::{self, Catalog, seed},
         config::Configuration,
+        events::Events,
         gateway::{Gateway, Recorder, record, unwritten},
         identity::{Identity, IdentityError},
         limits::Limiter,
         logs::{self, Logs},
+        router::{self, Router},
         system::System,
         vault::{Vault, VaultError},
     },
@@ -29,7 +31,7 @@ use crate::{
 };
 
 /// How long the background tasks have for what is left to write.
-const FLUSH_LIMIT: Duration = Duration::from_secs(8);
+const FLUSH_LIMIT: Duration = Duration::from_secs(12);
 
 /// And for the last lines of the log.
 const LAST_LINES_LIMIT: Duration = Duration::from_secs(2);
@@ -210,6 +212,20 @@ impl App {
             move || record::retain(db.clone(), clock.clone(), settings.clone(), tasks.clone())
         });
 
+        let router = Router::start(
+            router::Parts {
+                db: core.db.clone(),
+                clock: clock.clone(),
+                catalog: core.catalog.clone(),
+                gateway: gateway.clone(),
+                identity: core.identity.clone(),
+                callback_url: Arc::new(|_| None),
+                told: Arc::default(),
+            },
+            &settings,
+            &tasks,
+        );
+
         let stop = CancellationToken::new();
         let queue = telemetry::queue();
         let logs = Logs::new(core.db.clone(), core.catalog.clone(), clock.clone(), queue.clone(), stop.clone());
@@ -224,6 +240,7 @@ impl App {
             });
         }
 
+        let events = Events::start(core.db.clone(), core.catalog.clone(), clock.clone(), stop.clone(), &tasks);
         let system = System::start(
             core.db.clone(),
             core.catalog.clone(),
@@ -239,10 +256,12 @@ impl App {
             started_us: clock.now_us(),
             leptos: web::site_options(address, &settings).map_err(StartError::Site)?,
             config: core.config,
+            events,
             db: core.db,
             catalog: core.catalog,
             identity: core.identity,
             logs,
+            router,
             system,
             gateway,
             clock,

@@ -34,6 +34,11 @@ impl Clock {
         }
     }
 
+    /// Whether it is the system's.
+    pub fn is_system(&self) -> bool {
+        self.fixed.is_none()
+    }
+
     pub fn now_us(&self) -> i64 {
         match &self.fixed {
             Some(fixed) => fixed.load(Ordering::SeqCst),

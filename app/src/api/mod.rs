@@ -25,7 +25,9 @@ pub use catalog::models;
 pub use credentials::{credentials, delete_credential, set_credential, test_credential};
 pub use home::{DismissChecklist, dismiss_checklist, load_overview};
 pub use limits::{state_of_limit, states_of_limits};
-pub use models::{duplicate_model, load_model_version, model_versions, preview_mapping, restore_model_version};
+pub use models::{
+    duplicate_model, load_model_version, model_versions, preview_mapping, restore_model_version, try_routing,
+};
 pub use platform::{delete_logs, load_system, logs};
 pub use runs::{run, runs};
 pub use services::services;

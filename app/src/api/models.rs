@@ -3,7 +3,7 @@ use leptos::prelude::*;
 use super::wire::Wire;
 use crate::{
     error::AppError,
-    types::config::{MappingDraft, MappingPreview, ModelVersion, ThingRow},
+    types::config::{MappingDraft, MappingPreview, ModelVersion, RoutingDraft, RoutingPreview, ThingRow},
 };
 
 /// The states that a model was in, newest first.
@@ -39,4 +39,11 @@ pub async fn duplicate_model(id: String, model_id: String) -> Result<ThingRow, A
 pub async fn preview_mapping(draft: MappingDraft) -> Result<MappingPreview, AppError> {
     use crate::ports::{caller, ports, with_status};
     with_status(async { ports()?.models.preview_mapping(&caller()?, draft).await }.await)
+}
+
+/// What a request is by the rules, and who would do it; nothing is sent.
+#[server(endpoint = "models/try_routing", input = Wire, output = Wire)]
+pub async fn try_routing(draft: RoutingDraft) -> Result<RoutingPreview, AppError> {
+    use crate::ports::{caller, ports, with_status};
+    with_status(async { ports()?.models.try_routing(&caller()?, draft).await }.await)
 }

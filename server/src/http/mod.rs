@@ -4,6 +4,7 @@ mod auth;
 mod config;
 mod envelope;
 mod facts;
+mod intake;
 mod openai;
 pub(crate) mod openapi;
 mod ops;

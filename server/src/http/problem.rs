@@ -16,6 +16,7 @@ use crate::{
         gateway::{GatewayError, Source},
         identity::{Denied, IdentityError},
         limits::{LimitError, Pool, Refusal},
+        router::RouterError,
     },
 };
 
@@ -26,6 +27,8 @@ pub enum Problem {
     Identity(#[from] IdentityError),
     #[error(transparent)]
     Gateway(#[from] GatewayError),
+    #[error(transparent)]
+    Router(RouterError),
     #[error("the body is larger than {limit} bytes")]
     TooLarge { limit: usize },
     /// The body ended before its announced length.
@@ -40,6 +43,18 @@ pub enum Problem {
 impl From<InputError> for Problem {
     fn from(error: InputError) -> Self {
         Self::Gateway(GatewayError::Input(error))
+    }
+}
+
+/// Who may not is told the same on every surface.
+impl From<RouterError> for Problem {
+    fn from(error: RouterError) -> Self {
+        match error {
+            RouterError::Denied(denied) => IdentityError::Denied(denied).into(),
+            RouterError::Identity(error) => error.into(),
+            RouterError::Store(error) if error.is_passing() => IdentityError::Store(error).into(),
+            other => Self::Router(other),
+        }
     }
 }
 
@@ -61,6 +76,7 @@ impl Problem {
                 IdentityError::Busy | IdentityError::Store(_) => 503,
             },
             Self::Gateway(error) => error.status(),
+            Self::Router(error) => router_words(error).0,
             Self::TooLarge { .. } => 413,
             Self::Unreadable(_) => 400,
             Self::NotFound(_) => 404,
@@ -74,6 +90,7 @@ impl Problem {
             Self::Identity(IdentityError::Store(_)) => {
                 "the database is not available; try again in a moment".to_owned()
             }
+            Self::Router(RouterError::Store(_)) => "the request could not be stored".to_owned(),
             other => other.to_string(),
         }
     }
@@ -90,6 +107,7 @@ impl Problem {
         match self {
             Self::Gateway(error) => error.retry_after(),
             Self::Identity(IdentityError::TooManyTries(wait)) => Some(*wait),
+            Self::Router(RouterError::Full { .. }) => Some(Duration::from_secs(30)),
             Self::Identity(IdentityError::Store(_) | IdentityError::Busy) => Some(Duration::from_secs(1)),
             _ => None,
         }
@@ -197,6 +215,8 @@ impl Problem {
                     )
                 }
             },
+            Self::Router(RouterError::Store(_)) => ("server_error", None, None),
+            Self::Router(_) => (INVALID, None, None),
             Self::TooLarge { .. } => (INVALID, Some("request_too_large"), None),
             Self::Unreadable(_) => (INVALID, Some("invalid_body"), None),
             Self::NotFound(_) => (INVALID, Some("not_found"), None),
@@ -269,6 +289,7 @@ impl Problem {
                     _ => (500, "GENERATION_ERROR"),
                 },
             },
+            Self::Router(error) => router_words(error),
             Self::TooLarge { .. } => (413, "INVALID_REQUEST"),
             Self::Unreadable(_) => (400, "INVALID_REQUEST"),
             Self::NotFound(_) | Self::WrongMethod(_) => (404, "ROUTE_NOT_FOUND"),
@@ -290,12 +311,29 @@ impl Problem {
             Self::Gateway(GatewayError::Input(InputError::Field { param, .. })) if !param.is_empty() => {
                 Some(json!({ "field": param }))
             }
+            Self::Router(RouterError::Invalid { field, .. }) => Some(json!({ "field": field })),
             Self::Gateway(GatewayError::Provider { provider, error }) => {
                 Some(json!({ "provider": provider, "class": error.class.as_str(), "status": error.status }))
             }
             _ => None,
         };
         (status, code, message, details)
+    }
+}
+
+/// Status and code of what the request router says.
+fn router_words(error: &RouterError) -> (u16, &'static str) {
+    match error {
+        RouterError::MissingQuery => (400, "MISSING_QUERY"),
+        RouterError::MissingParam(_) => (400, "MISSING_PARAM"),
+        RouterError::Invalid { .. } => (400, "INVALID_REQUEST"),
+        RouterError::NotFound => (404, "NOT_FOUND"),
+        RouterError::Status { .. } => (400, "INVALID_STATUS"),
+        RouterError::Full { .. } => (503, "QUEUE_FULL"),
+        RouterError::Duplicate => (409, "DUPLICATE_REQUEST"),
+        RouterError::KeyReused => (422, "IDEMPOTENCY_KEY_REUSED"),
+        RouterError::Denied(_) | RouterError::Identity(_) => (403, "FORBIDDEN"),
+        RouterError::Store(_) => (500, "INTAKE_ERROR"),
     }
 }
 

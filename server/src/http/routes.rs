@@ -8,7 +8,7 @@ use axum::{
 };
 use tower_http::compression::CompressionLayer;
 
-use super::{config, envelope, openai, openapi, ops, table::Table, text};
+use super::{config, envelope, intake, openai, openapi, ops, table::Table, text};
 use crate::state::AppState;
 
 /// Everything but the pages.
@@ -20,6 +20,8 @@ pub fn api(state: &AppState) -> Router<AppState> {
         .route("/v1/{*rest}", any(openai::unknown))
         .nest("/text", text_service().router().fallback(text::unknown))
         .route("/text/", any(text::unknown))
+        .nest("/intake", intake_service().router().fallback(text::unknown))
+        .route("/intake/", any(text::unknown))
         .nest("/config", config::table().router().fallback(config::unknown))
         .route("/config/", get(config::health))
         .merge(operations().router())
@@ -43,6 +45,16 @@ fn text_service() -> Table {
         .get("/health", text::health)
 }
 
+/// Work that is done later.
+fn intake_service() -> Table {
+    Table::new(text::unknown)
+        .post("/intake", intake::intake)
+        .get("/status", intake::status)
+        .post("/cancel", intake::cancel)
+        .get("/state", intake::state)
+        .get("/health", intake::health)
+}
+
 /// Needs no key.
 fn operations() -> Table {
     Table::default().get("/health", ops::live).get("/health/live", ops::live).get("/health/ready", ops::ready)
@@ -58,6 +70,7 @@ pub fn listed() -> Vec<(Method, String)> {
     let surfaces = [
         ("", openai_surface()),
         ("/text", text_service()),
+        ("/intake", intake_service()),
         ("/config", config::table()),
         ("", operations()),
         ("", reference()),

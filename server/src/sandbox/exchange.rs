@@ -38,7 +38,7 @@ pub(crate) struct Exchange {
 
 /// What an endpoint decided to send.
 pub(crate) enum Reply {
-    Json { body: Value, tokens: u32 },
+    Json { status: u16, body: Value, tokens: u32 },
     Events { events: Vec<Event>, framing: Framing, failure: Event, oddity: Option<Event> },
 }
 
@@ -63,7 +63,12 @@ impl Sending {
 impl Reply {
     /// A plain JSON answer that carries no tokens.
     pub(crate) fn json(body: Value) -> Self {
-        Self::Json { body, tokens: 0 }
+        Self::Json { status: 200, body, tokens: 0 }
+    }
+
+    /// The same for work that goes on.
+    pub(crate) fn accepted(body: Value) -> Self {
+        Self::Json { status: 202, body, tokens: 0 }
     }
 }
 
@@ -130,7 +135,7 @@ fn converse(exchange: &mut Exchange, chat: &'static dyn Chat, target: &ChatTarge
     if exchange.faults.empty_choices {
         answer.choices.clear();
     }
-    Ok(Reply::Json { tokens, body: chat.whole(&ask, &answer, &meta) })
+    Ok(Reply::Json { status: 200, tokens, body: chat.whole(&ask, &answer, &meta) })
 }
 
 /// Reads the request, fails where a fault says so, and makes the answer.
@@ -212,19 +217,19 @@ impl Exchange {
 
     /// Fails when a fault says that this request never gets an answer of its own.
     fn fail_if_asked(&self, body: &Value) -> Result<(), Failure> {
+        if let Some(times) = self.faults.flaky {
+            let key = self.text("x-sim-key").map_or_else(|| body.to_string(), str::to_owned);
+            if !self.sim.flaky.fails(fingerprint(&[self.dialect.name(), &key]), times) {
+                return Ok(());
+            }
+        }
         if let Some((status, retry_after)) = self.faults.status {
             return Err(Failure { status, retry_after, ..Failure::default() });
         }
         if self.faults.quota {
             return Err(Failure::because(429, Reason::Quota));
         }
-        if let Some(times) = self.faults.flaky {
-            let key = self.text("x-sim-key").map_or_else(|| body.to_string(), str::to_owned);
-            if self.sim.flaky.fails(fingerprint(&[self.dialect.name(), &key]), times) {
-                return Err(Failure::status(503));
-            }
-        }
-        Ok(())
+        if self.faults.flaky.is_some() { Err(Failure::status(503)) } else { Ok(()) }
     }
 
     /// Whether the answer ends in the provider's error (`error`).
@@ -232,9 +237,14 @@ impl Exchange {
         matches!(self.faults.broken, Some((Break::Error, _)))
     }
 
-    /// Polls that find a submitted job running (`pending`).
-    pub(crate) fn polls(&self) -> Option<u32> {
-        self.faults.pending
+    /// What was asked to go wrong.
+    pub(crate) fn faults(&self) -> &Faults {
+        &self.faults
+    }
+
+    /// Lets the connection close without any answer.
+    pub(crate) fn cut(&mut self) {
+        self.faults.reset = true;
     }
 
     /// Answers with a failure in the provider's form.
@@ -262,16 +272,16 @@ impl Exchange {
             self.pause(0).await;
             return self.respond(Sending::whole(502, "text/html", HTML.into(), outcome), None);
         }
-        let (kind, mut steps, announced, tokens, paced) = match reply {
-            Reply::Json { body, tokens } => {
+        let (status, kind, mut steps, announced, tokens, paced) = match reply {
+            Reply::Json { status, body, tokens } => {
                 let (steps, announced) = stream::whole(body.to_string().into_bytes(), tokens, faults);
-                (JSON, steps, Some(announced), tokens, tokens)
+                (status, JSON, steps, Some(announced), tokens, tokens)
             }
             Reply::Events { events, framing, failure, oddity } => {
                 let tokens = events.iter().map(|event| event.tokens).sum();
                 let steps = stream::events(events, framing, faults, self.per_token(), failure, oddity);
                 let kind = if framing == Framing::Sse { "text/event-stream; charset=utf-8" } else { JSON };
-                (kind, steps, None, tokens, 0)
+                (200, kind, steps, None, tokens, 0)
             }
         };
         if faults.early_head {
@@ -279,7 +289,7 @@ impl Exchange {
         } else {
             self.pause(paced).await;
         }
-        self.respond(Sending { status: 200, kind, steps, announced, tokens, outcome }, None)
+        self.respond(Sending { status, kind, steps, announced, tokens, outcome }, None)
     }
 
     fn respond(self, sending: Sending, failure: Option<&Failure>) -> Response {

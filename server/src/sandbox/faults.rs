@@ -7,6 +7,8 @@ use std::time::Duration;
 
 /// Statuses a fault may name.
 const STATUSES: &[u16] = &[400, 401, 402, 403, 404, 408, 409, 413, 422, 429, 500, 502, 503, 504, 529];
+/// Most callbacks of one job.
+const MOST_CALLBACKS: u32 = 10;
 /// Silence of `slow`.
 const SLOW: Duration = Duration::from_secs(2);
 
@@ -39,6 +41,23 @@ pub(crate) struct Faults {
     pub(crate) flaky: Option<u32>,
     /// Polls that find a submitted job unfinished.
     pub(crate) pending: Option<u32>,
+    /// A submitted job ends after this time, whoever asks.
+    pub(crate) takes: Option<Duration>,
+    pub(crate) endless: bool,
+    /// The job is accepted and the answer to the submission is this status; 0 cuts the connection instead.
+    pub(crate) lost: Option<u16>,
+    /// Idempotency keys are ignored.
+    pub(crate) forgetful: bool,
+    /// The first polls of a job get this status.
+    pub(crate) poll: Option<u16>,
+    /// Lookups that would find the job get this status.
+    pub(crate) lookup: Option<u16>,
+    /// The job cannot be found any more once it has ended.
+    pub(crate) gone: bool,
+    /// How often the end of a job is told.
+    pub(crate) callbacks: Option<u32>,
+    /// Time between the end of a job and its callback.
+    pub(crate) late: Option<Duration>,
     pub(crate) silence: Option<Duration>,
     /// Send the response head at once, before any silence.
     pub(crate) early_head: bool,
@@ -62,6 +81,11 @@ impl Faults {
             faults.add(part).ok_or_else(|| part.to_owned())?;
         }
         Ok(faults)
+    }
+
+    /// Whether the connection breaks before the request has any effect.
+    pub(crate) fn cuts_before(&self) -> bool {
+        self.reset || self.html
     }
 
     /// Splits a model name into the model meant and the faults it carries. A suffix that is no valid spec belongs to the
@@ -93,6 +117,15 @@ impl Faults {
             reset: self.reset || other.reset,
             flaky: other.flaky.or(self.flaky),
             pending: other.pending.or(self.pending),
+            takes: other.takes.or(self.takes),
+            endless: self.endless || other.endless,
+            lost: other.lost.or(self.lost),
+            forgetful: self.forgetful || other.forgetful,
+            poll: other.poll.or(self.poll),
+            lookup: other.lookup.or(self.lookup),
+            gone: self.gone || other.gone,
+            callbacks: other.callbacks.or(self.callbacks),
+            late: other.late.or(self.late),
             silence: other.silence.or(self.silence),
             early_head: self.early_head || other.early_head,
             broken: other.broken.or(self.broken),
@@ -125,9 +158,18 @@ impl Faults {
             "error" => self.broken = Some((Break::Error, after)),
             "silent" => self.silence = Some(Duration::from_millis(u64::from(argument?))),
             "pending" => self.pending = Some(argument?),
+            "takes" => self.takes = Some(Duration::from_millis(u64::from(argument?))),
+            "late" => self.late = Some(Duration::from_millis(u64::from(argument?))),
+            "callbacks" => self.callbacks = Some(argument.filter(|times| *times <= MOST_CALLBACKS)?),
+            "lost" => self.lost = Some(argument.map_or(Some(0), status)?),
+            "poll" => self.poll = Some(status(argument?)?),
+            "lookup" => self.lookup = Some(status(argument?)?),
             "flaky" => self.flaky = Some(argument.unwrap_or(1)),
             _ if argument.is_some() => return None,
             "slow" => self.silence = Some(SLOW),
+            "endless" => self.endless = true,
+            "forgetful" => self.forgetful = true,
+            "gone" => self.gone = true,
             "early-head" => self.early_head = true,
             "quota" => self.quota = true,
             "html" => self.html = true,
@@ -144,6 +186,11 @@ impl Faults {
         }
         Some(())
     }
+}
+
+/// A status that a fault may name.
+fn status(number: u32) -> Option<u16> {
+    u16::try_from(number).ok().filter(|status| STATUSES.contains(status))
 }
 
 /// `cut:5`, `cut=5` and `cut-5` say the same: some places allow no colon in a model name.

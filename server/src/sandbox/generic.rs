@@ -1,81 +1,34 @@
-//! An API of nobody in particular, for models that are described by a payload mapping: a plain call, a job to poll and
-//! a stream.
+//! An API of nobody in particular, for models that are described by a payload mapping: a plain call, a stream
+//! and jobs.
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::{Path, Request, State};
+use axum::extract::{Request, State};
 use axum::http::HeaderMap;
 use axum::response::Response;
 use axum::routing::{get, post};
-use parking_lot::Mutex;
 use serde_json::{Value, json};
 
 use super::Sim;
 use super::answer::{Answer, Ask, Usage};
 use super::dialect::{Chat, Dialect, Facts, Failure, Meta, Reason, check_key, put};
-use super::exchange::{self, ChatTarget, Exchange, Reply};
+use super::exchange::{self, ChatTarget};
 use super::stream::{Event, Framing};
-use super::tokens;
+use super::{jobs, tokens};
 
 /// Base path of the provider.
 pub(crate) const BASE: &str = "/generic";
-/// Jobs kept; the oldest are forgotten.
-const JOBS: usize = 1000;
-/// Polls that find a job running before one finds it done.
-const POLLS: u32 = 1;
-
 /// The generic API's manners.
 pub(crate) struct Generic;
-
-/// Jobs by age, oldest first.
-#[derive(Debug, Default)]
-pub(crate) struct Jobs(Mutex<VecDeque<Job>>);
-
-#[derive(Debug)]
-struct Job {
-    id: String,
-    /// What the job ends with.
-    result: Value,
-    /// Polls still to find it running.
-    polls: u32,
-}
-
-impl Jobs {
-    fn submit(&self, id: String, result: Value, polls: u32) -> Value {
-        let mut jobs = self.0.lock();
-        if jobs.len() == JOBS {
-            jobs.pop_front();
-        }
-        let told = json!({"id": id, "status": "queued"});
-        jobs.push_back(Job { id, result, polls });
-        told
-    }
-
-    /// Tells the state of a job; asking moves it on.
-    fn poll(&self, id: &str) -> Option<Value> {
-        let mut jobs = self.0.lock();
-        let job = jobs.iter_mut().find(|job| job.id == id)?;
-        if job.polls > 0 {
-            job.polls -= 1;
-            return Some(json!({"id": id, "status": "running"}));
-        }
-        let mut told = json!({"id": id});
-        if let (Some(told), Some(result)) = (told.as_object_mut(), job.result.as_object()) {
-            told.extend(result.clone());
-        }
-        Some(told)
-    }
-}
 
 /// The routes below the base path.
 pub(crate) fn routes() -> Router<Arc<Sim>> {
     Router::new()
         .route("/v1/generate", post(generate))
         .route("/v1/stream", post(stream))
-        .route("/v1/jobs", post(submit))
-        .route("/v1/jobs/{id}", get(poll))
+        .route("/v1/jobs", post(jobs::submit).get(jobs::list))
+        .route("/v1/jobs/{id}", get(jobs::poll).delete(jobs::cancel))
         .fallback(async |State(sim): State<Arc<Sim>>, request: Request| {
             exchange::fixed(sim, &Generic, request, Err(Failure::status(404))).await
         })
@@ -87,30 +40,6 @@ async fn generate(State(sim): State<Arc<Sim>>, request: Request) -> Response {
 
 async fn stream(State(sim): State<Arc<Sim>>, request: Request) -> Response {
     exchange::chat(sim, &Generic, request, ChatTarget { model: None, stream: Some(Framing::Sse) }).await
-}
-
-async fn submit(State(sim): State<Arc<Sim>>, request: Request) -> Response {
-    exchange::task(Arc::clone(&sim), &Generic, request, |exchange| accept(&sim, exchange)).await
-}
-
-fn accept(sim: &Sim, exchange: &mut Exchange) -> Result<Reply, Failure> {
-    let (ask, answer) = exchange::decide(exchange, &Generic, &ChatTarget::default())?;
-    let result = if exchange.breaks_with_error() {
-        json!({"status": "failed", "error": {"message": "The job broke off, as it was asked to.", "code": "simulated"}})
-    } else {
-        let text = answer.choices.first().map(|choice| choice.text.as_str()).unwrap_or_default();
-        json!({"status": "done", "output": {"text": text}, "model": ask.model, "usage": answer.usage.as_ref().map(usage)})
-    };
-    let polls = exchange.polls().unwrap_or(POLLS);
-    Ok(Reply::json(sim.jobs.submit(format!("job_{}", exchange.request_id), result, polls)))
-}
-
-async fn poll(State(sim): State<Arc<Sim>>, Path(id): Path<String>, request: Request) -> Response {
-    exchange::task(Arc::clone(&sim), &Generic, request, |exchange| {
-        exchange.begin(&Value::Null, None)?;
-        sim.jobs.poll(&id).map(Reply::json).ok_or_else(|| Failure::status(404))
-    })
-    .await
 }
 
 impl Dialect for Generic {
@@ -191,7 +120,7 @@ impl Chat for Generic {
     }
 }
 
-fn usage(told: &Usage) -> Value {
+pub(crate) fn usage(told: &Usage) -> Value {
     json!({"input_tokens": told.input, "output_tokens": told.output, "total_tokens": told.total()})
 }
 

@@ -14,6 +14,7 @@ mod exchange;
 mod faults;
 mod gemini;
 mod generic;
+mod jobs;
 mod memory;
 mod openai;
 mod schema;
@@ -81,7 +82,8 @@ pub fn router(config: SandboxConfig) -> Router {
         .nest(cohere::BASE, cohere::routes())
         .nest(generic::BASE, generic::routes())
         .route("/health", get(async || Json(json!({"status": "ok", "simulated": true}))))
-        .route("/_sim/calls", get(list_calls).delete(clear_calls));
+        .route("/_sim/calls", get(list_calls).delete(clear_calls))
+        .route("/_sim/jobs", get(jobs::seen).delete(jobs::forget));
     for (flavour, path) in openai::FLAVOURS {
         router = router.nest(path, openai::routes(flavour, bare && *path == bare::BASE));
     }
@@ -98,7 +100,7 @@ pub(crate) struct Sim {
     pub(crate) calls: Arc<calls::Calls>,
     pub(crate) prompts: memory::Prompts,
     pub(crate) flaky: memory::Flaky,
-    pub(crate) jobs: generic::Jobs,
+    pub(crate) jobs: jobs::Jobs,
     requests: AtomicU64,
     /// The current minute since 1970, and the requests answered in it.
     minute: Mutex<(u64, u32)>,
@@ -111,7 +113,7 @@ impl Sim {
             calls: Arc::default(),
             prompts: memory::Prompts::default(),
             flaky: memory::Flaky::default(),
-            jobs: generic::Jobs::default(),
+            jobs: jobs::Jobs::default(),
             requests: AtomicU64::new(0),
             minute: Mutex::default(),
         }

@@ -27,6 +27,7 @@ pub struct Settings {
     pub simulation: Simulation,
     pub gateway: Gateway,
     pub recording: Recording,
+    pub router: Router,
     pub sessions: Sessions,
     pub secrets: Secrets,
     pub log: Log,
@@ -147,6 +148,22 @@ pub struct Recording {
     pub content_limit_bytes: usize,
     pub log_retention_days: u32,
     pub usage_retention_days: u32,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Router {
+    /// This process carries out work.
+    pub workers: bool,
+    pub jobs: usize,
+    #[serde(rename = "lease_ms", deserialize_with = "millis")]
+    pub lease: Duration,
+    #[serde(rename = "poll_ms", deserialize_with = "millis")]
+    pub poll: Duration,
+    #[serde(rename = "attempt_timeout_ms", deserialize_with = "millis")]
+    pub attempt_timeout: Duration,
+    pub max_waiting: i64,
+    pub retention_days: u32,
 }
 
 #[derive(Debug, Clone, Deserialize)]

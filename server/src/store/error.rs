@@ -28,6 +28,13 @@ pub enum StoreError {
     Other(String),
 }
 
+impl StoreError {
+    /// The same call may succeed later.
+    pub fn is_passing(&self) -> bool {
+        matches!(self, Self::Unavailable(_))
+    }
+}
+
 impl From<sqlx::Error> for StoreError {
     fn from(error: sqlx::Error) -> Self {
         use sqlx::Error as E;

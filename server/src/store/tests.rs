@@ -3,6 +3,7 @@
 mod audit;
 mod catalogue;
 mod database;
+mod events;
 mod operations;
 mod people;
 pub(crate) mod requests;

@@ -14,7 +14,11 @@ mod config;
 #[cfg(test)]
 mod errors;
 #[cfg(test)]
+mod events;
+#[cfg(test)]
 mod identity;
+#[cfg(test)]
+mod intake;
 #[cfg(test)]
 mod keys;
 #[cfg(test)]
@@ -37,6 +41,8 @@ mod pages;
 mod properties;
 #[cfg(test)]
 mod providers;
+#[cfg(test)]
+mod recovery;
 #[cfg(test)]
 mod replicas;
 #[cfg(test)]

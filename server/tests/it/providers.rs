@@ -376,7 +376,7 @@ async fn any_api_by_its_mapping(database: Database) {
             "generic-job",
             mapping(&|m| {
                 m["endpoint"] = json!("/v1/jobs");
-                m["poll"] = json!({"endpoint": "/v1/jobs/{job_id}", "job_id": "$.id", "status": "$.status", "done": ["done"],
+                m["poll"] = json!({"endpoint": "/v1/jobs/{job_id}", "job_id": "$.id", "status": "$.status", "done": ["succeeded"],
                 "failed": ["failed"], "error": "$.error.message", "interval_ms": 100,
                 "headers": {"x-api-key": "{api_key}"}, "response_mapping": {"text": "$.output.text"}});
             }),

@@ -16,6 +16,8 @@ enum Gate {
     Public,
     /// Keys with the scope `generate`, and the level `user`.
     Generate,
+    /// Keys with the scope `jobs`, and the level `user`.
+    Jobs,
     /// Keys with the scope `read`.
     Read,
     /// Keys with the scope `admin`, and at least the level `user`.
@@ -27,10 +29,14 @@ fn gate(method: &Method, path: &str) -> Option<Gate> {
         "/health" | "/health/live" | "/health/ready" | "/text/health" | "/openapi.json" | "/docs" => Gate::Public,
         "/config" | "/config/" | "/config/health" => Gate::Public,
         "/v1/chat/completions" | "/text/generate" | "/text/generate/stream" => Gate::Generate,
+        "/intake/health" => Gate::Public,
+        "/intake/state" => Gate::Change,
+        path if path.starts_with("/intake/") => Gate::Jobs,
         "/v1/models" | "/v1/models/{*id}" => Gate::Read,
         "/config/audit" | "/config/audit/verify" => Gate::Change,
-        // It changes nothing: it shows what a draft would do.
-        "/config/mapping-preview" => Gate::Read,
+        "/config/events" | "/config/activity/read" => Gate::Change,
+        // They change nothing: they show what a draft would do.
+        "/config/mapping-preview" | "/config/task-classification/test" => Gate::Read,
         path if path.starts_with("/config/") && method == Method::GET => Gate::Read,
         path if path.starts_with("/config/") => Gate::Change,
         _ => return None,
@@ -74,6 +80,7 @@ async fn every_route_refuses_strangers(database: Database) {
     let (foreign, _) =
         app.key(|key| (key.org_id, key.instance_id, key.project_id, key.user_id) = other_organization()).await;
     let (other_scope, _) = app.key(|key| key.scopes = vec!["jobs".to_owned()]).await;
+    let (generate_only, _) = app.key(|key| key.scopes = vec!["generate".to_owned()]).await;
     let unknown = format!("sk_live_{}", "0".repeat(64));
     let version = app.db.config_version().await.unwrap();
 
@@ -82,6 +89,7 @@ async fn every_route_refuses_strangers(database: Database) {
         let url = app.url(&filled(&path));
         let mut body = hello("gpt-4o-mini");
         body["prompt"] = "Say hello.".into();
+        body["query"] = "Say hello.".into();
         let ask = || app.client.request(method.clone(), &url).json(&body);
         let status = async |request: RequestBuilder, who: &str| {
             let answer = answer(request).await;
@@ -110,7 +118,8 @@ async fn every_route_refuses_strangers(database: Database) {
         // A key opens its own instance only, whoever asks for another.
         let elsewhere = status(ask().bearer_auth(&foreign).header("x-instance-id", "development"), "foreign").await;
         assert!(matches!(elsewhere, 403 | 404), "{method} {path} by another organization: {elsewhere}");
-        let scope = status(ask().bearer_auth(&other_scope), "another scope").await;
+        let narrow = if gate == Gate::Jobs { &generate_only } else { &other_scope };
+        let scope = status(ask().bearer_auth(narrow), "another scope").await;
         assert!(is_refusal(gate, scope), "{method} {path} without the scope: {scope}");
         if gate != Gate::Read {
             let level = status(ask().bearer_auth(&low), "a reader").await;
@@ -128,7 +137,9 @@ fn other_organization() -> (String, String, Option<String>, Option<String>) {
 
 /// What cannot be found or read is not shown either.
 fn is_refusal(gate: Gate, status: u16) -> bool {
-    status == 403 || (gate == Gate::Change && matches!(status, 400 | 404)) || (gate == Gate::Read && status == 404)
+    status == 403
+        || (matches!(gate, Gate::Change | Gate::Jobs) && matches!(status, 400 | 404))
+        || (gate == Gate::Read && status == 404)
 }
 
 /// Whom a server function is for.
@@ -182,6 +193,7 @@ fn functions() -> Vec<(&'static str, Who, Value)> {
         ("models/restore_version", Who::Admin, model.clone()),
         ("models/duplicate", Who::Admin, model),
         ("models/preview_mapping", Who::Person, json!({"draft": {}})),
+        ("models/try_routing", Who::Person, json!({"draft": {"query": "Draw"}})),
         ("platform/logs", Who::Admin, json!({"filter": {"limit": 5}})),
         ("platform/delete-logs", Who::Admin, json!({"older_than_days": 1})),
         ("platform/system", Who::Admin, json!({})),

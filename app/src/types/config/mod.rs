@@ -6,6 +6,7 @@
 
 mod credential;
 mod model;
+mod routing;
 mod things;
 
 use serde::{Deserialize, Serialize};
@@ -13,6 +14,7 @@ use serde_json::{Map, Value};
 
 pub use credential::{CredentialSource, CredentialState, CredentialTest};
 pub use model::{MappingDraft, MappingPreview, ModelVersion, PreviewedRequest};
+pub use routing::{RoutingChoice, RoutingDraft, RoutingPreview, RoutingReason};
 pub use things::*;
 
 /// A kind of thing that people configure.

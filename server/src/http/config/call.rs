@@ -103,7 +103,7 @@ impl Call {
     }
 
     pub fn header(&self, name: &str) -> Option<&str> {
-        self.headers.get(name)?.to_str().ok()
+        self.headers.get(name)?.to_str().ok().filter(|value| !value.is_empty())
     }
 
     /// Whether the caller has this version already.

@@ -1,6 +1,6 @@
-//! What models have beyond other things: a history, copies, and mappings that can be tried.
+//! What models have beyond other things: a history, copies, and mappings and routing rules that can be tried.
 
-use app::types::config::{MODEL, MappingDraft, ModelVersion};
+use app::types::config::{MODEL, MappingDraft, ModelVersion, RoutingDraft};
 use axum::{
     extract::{Path, rejection::PathRejection},
     response::Response,
@@ -23,6 +23,7 @@ pub fn routes(table: Table) -> Table {
         .post("/model-config/{id}/versions/{version}/restore", restore)
         .post("/model-config/{id}/duplicate", duplicate)
         .post("/mapping-preview", preview)
+        .post("/task-classification/test", try_routing)
 }
 
 type Versioned = Result<Path<(String, String)>, PathRejection>;
@@ -102,6 +103,16 @@ async fn preview(call: Call) -> Response {
             "output": preview.output,
             "output_error": preview.output_error,
         })))
+    })
+    .await
+}
+
+async fn try_routing(call: Call) -> Response {
+    answer(call, async move |mut call| {
+        let body = Value::Object(call.object().await?);
+        let draft = RoutingDraft::deserialize(&body)
+            .map_err(|error| ConfigError::field("body", format!("The request cannot be read: {error}")))?;
+        Ok(call.data(json!(call.state.config.try_routing(&call.author.caller, &draft)?)))
     })
     .await
 }

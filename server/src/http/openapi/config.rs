@@ -11,7 +11,10 @@ use super::{
     errors::REQUEST_ID,
     shared,
 };
-use crate::{http::config::acts, services::config::DEV_TYPES};
+use crate::{
+    http::config::acts,
+    services::{classify::TaskType, config::DEV_TYPES},
+};
 
 pub const DESCRIPTION: &str = "\
 Everything that can be configured has the same routes: a list, one by its id, creation, change, deletion. Answers are \
@@ -296,6 +299,13 @@ fn models() -> Vec<Operation> {
             .must("actor_name", string().about("Who brought it about."))
             .must("created_at", string().with("format", "date-time"))
     };
+    let types = || words(&TaskType::ALL.map(TaskType::as_str));
+    let reason = object()
+        .must("task_type", types())
+        .must("points", number())
+        .must("rule", string().or_null().about("The id of the task classification, where it was one."))
+        .must("text", string());
+    let choice = object().must("provider", string()).must("model", string());
     let problem = object().must("path", string().example("body.messages[0].content")).must("message", string());
     let request = object()
         .must("method", string())
@@ -352,6 +362,33 @@ fn models() -> Vec<Operation> {
                     .must("output", Schema::any())
                     .must("output_error", string().or_null()),
                 "What it would do.",
+            )])
+            .answers(failures(&[400, 401, 403, 413, 500, 503])),
+        Operation::post("/config/task-classification/test", "testClassification", CONFIG)
+            .about(
+                "Try the task classifications and routing rules",
+                "Nothing is sent: it answers what a request is, which model would do it, and why. What the caller names \
+                 is kept. Between rules of the same rank the likeliest is told.",
+            )
+            .takes(
+                object()
+                    .must("query", string().example("Draw a cartoon of a dog"))
+                    .may("task_type", types())
+                    .may("provider", string())
+                    .may("model", string()),
+                &[],
+            )
+            .answers([told(
+                object()
+                    .must("task_type", types())
+                    .must("subtask", string().or_null())
+                    .must("confidence", number().about("From 0 to 1."))
+                    .must("reasons", list(reason).about("What speaks for the type, and for others."))
+                    .must("provider", string().or_null().about("Null when nobody does such work."))
+                    .must("model", string().or_null())
+                    .must("alternatives", list(choice).about("Who may do it instead, best first."))
+                    .must("why", string().about("Why it goes there, or nowhere.")),
+                "What would happen.",
             )])
             .answers(failures(&[400, 401, 403, 413, 500, 503])),
     ]

@@ -8,6 +8,7 @@ mod build;
 mod chat;
 mod config;
 mod errors;
+mod events;
 mod fields;
 mod keys;
 mod logs;
@@ -81,6 +82,7 @@ fn described() -> Vec<Operation> {
         models::operations(),
         text::operations(),
         config::operations(),
+        events::operations(),
         keys::operations(),
         logs::operations(),
         system::operations(),
@@ -99,6 +101,7 @@ fn schemas() -> Vec<(String, Schema)> {
         owned(models::schemas()),
         owned(text::schemas()),
         config::schemas(),
+        owned(events::schemas()),
         owned(keys::schemas()),
         owned(logs::schemas()),
         owned(system::schemas()),

@@ -8,15 +8,12 @@ use serde_json::{Map, Value};
 
 use super::{
     MappingProblem,
+    parts::{Callback, Cancel, Lookup, Poll, Verdict},
     path::Path,
     placeholder,
     template::{self, API_KEY, Filler, Inputs, Place},
 };
 use crate::providers::{Auth, ErrorClass, ProviderError, Target, UpstreamRequest, wire};
-
-/// Wait between two polls, unless the mapping names another, in milliseconds; and its bounds.
-const INTERVAL: u64 = 2_000;
-const INTERVALS: std::ops::RangeInclusive<u64> = 100..=60_000;
 
 /// A mapping whose parts have the right shapes.
 #[derive(Debug)]
@@ -27,30 +24,23 @@ pub struct Mapping<'a> {
     pub stream: Option<&'a Map<String, Value>>,
     response: &'a Map<String, Value>,
     defaults: Option<&'a Map<String, Value>>,
-    poll: Option<Poll<'a>>,
+    /// A submission of the same idempotency key is carried out once.
+    pub is_idempotent: bool,
+    pub poll: Option<Poll<'a>>,
+    pub lookup: Option<Lookup<'a>>,
+    pub cancel: Option<Cancel<'a>>,
+    pub callback: Option<Callback<'a>>,
 }
 
 /// One HTTP call of a mapping.
 #[derive(Debug)]
-struct Call<'a> {
+pub struct Call<'a> {
     endpoint: &'a str,
     method: Method,
     headers: &'a Map<String, Value>,
     body: Option<&'a Value>,
-    /// Name of the part, for problems: empty for the main call, `poll` for the other.
+    /// Name of the part, for problems: empty for the main call.
     part: &'static str,
-}
-
-#[derive(Debug)]
-struct Poll<'a> {
-    call: Call<'a>,
-    job_id: Path<'a>,
-    status: Path<'a>,
-    done: &'a [Value],
-    failed: &'a [Value],
-    error: Option<Path<'a>>,
-    wait: Duration,
-    response: &'a Map<String, Value>,
 }
 
 /// What an answer means.
@@ -71,23 +61,23 @@ pub fn field<'a>(map: &'a Map<String, Value>, part: &str, key: &str) -> Result<&
         .ok_or_else(|| MappingProblem { path: join(part, key), message: "is missing".to_owned() })
 }
 
-fn join(part: &str, key: &str) -> String {
+pub fn join(part: &str, key: &str) -> String {
     if part.is_empty() { key.to_owned() } else { format!("{part}.{key}") }
 }
 
-fn string<'a>(map: &'a Map<String, Value>, part: &str, key: &str) -> Result<&'a str> {
+pub fn string<'a>(map: &'a Map<String, Value>, part: &str, key: &str) -> Result<&'a str> {
     field(map, part, key)?
         .as_str()
         .ok_or_else(|| MappingProblem { path: join(part, key), message: "must be a string".to_owned() })
 }
 
-fn object<'a>(map: &'a Map<String, Value>, part: &str, key: &str) -> Result<&'a Map<String, Value>> {
+pub fn object<'a>(map: &'a Map<String, Value>, part: &str, key: &str) -> Result<&'a Map<String, Value>> {
     field(map, part, key)?
         .as_object()
         .ok_or_else(|| MappingProblem { path: join(part, key), message: "must be an object".to_owned() })
 }
 
-fn list<'a>(map: &'a Map<String, Value>, part: &str, key: &str) -> Result<&'a [Value]> {
+pub fn list<'a>(map: &'a Map<String, Value>, part: &str, key: &str) -> Result<&'a [Value]> {
     match field(map, part, key)?.as_array() {
         Some(items) if !items.is_empty() => Ok(items),
         _ => {
@@ -106,7 +96,7 @@ pub fn optional_path<'a>(map: &'a Map<String, Value>, part: &str, key: &str) -> 
     if map.get(key).is_some_and(|value| !value.is_null()) { path(map, part, key).map(Some) } else { Ok(None) }
 }
 
-fn optional<T>(map: &Map<String, Value>, key: &str, read: impl FnOnce() -> Result<T>) -> Result<Option<T>> {
+pub fn optional<T>(map: &Map<String, Value>, key: &str, read: impl FnOnce() -> Result<T>) -> Result<Option<T>> {
     if map.get(key).is_some_and(|value| !value.is_null()) { read().map(Some) } else { Ok(None) }
 }
 
@@ -126,9 +116,30 @@ impl<'a> Mapping<'a> {
         };
         let response = object(map, "", "response_mapping")?;
         let stream = optional(map, "stream", || object(map, "", "stream"))?;
-        let poll = optional(map, "poll", || Poll::read(object(map, "", "poll")?, headers, response))?;
-        let defaults = optional(map, "defaults", || object(map, "", "defaults"))?;
-        Ok(Self { call, stream_body: stream.and_then(|s| s.get("body")), stream, response, defaults, poll })
+        let part = |name: &'static str| optional(map, name, || object(map, "", name));
+        let poll = part("poll")?.map(|map| Poll::read(map, headers, response)).transpose()?;
+        let only_with_poll = |name: &'static str| match (part(name)?, &poll) {
+            (Some(part), Some(poll)) => Ok(Some((part, poll))),
+            (None, _) => Ok(None),
+            (Some(_), None) => Err(MappingProblem {
+                path: name.to_owned(),
+                message: "needs the part poll, which says how a job is named and asked for".to_owned(),
+            }),
+        };
+        let lookup = only_with_poll("lookup")?.map(|(map, _)| Lookup::read(map, headers)).transpose()?;
+        let cancel = only_with_poll("cancel")?.map(|(map, _)| Cancel::read(map, headers)).transpose()?;
+        let callback = only_with_poll("callback")?.map(|(map, poll)| Callback::read(map, poll)).transpose()?;
+        let defaults = part("defaults")?;
+        let is_idempotent = match map.get("idempotent") {
+            None | Some(Value::Null) => false,
+            Some(Value::Bool(is)) => *is,
+            Some(_) => {
+                let message = "must be true or false".to_owned();
+                return Err(MappingProblem { path: "idempotent".to_owned(), message });
+            }
+        };
+        let stream_body = stream.and_then(|s| s.get("body"));
+        Ok(Self { call, stream_body, stream, response, defaults, is_idempotent, poll, lookup, cancel, callback })
     }
 
     /// Whether the request would carry the input of that name.
@@ -155,86 +166,44 @@ impl<'a> Mapping<'a> {
     /// Understands the answer to [`Mapping::request`].
     pub fn submitted(&self, target: &Target, answer: &Value) -> std::result::Result<Outcome, ProviderError> {
         let Some(poll) = &self.poll else { return outputs(self.response, answer).map(Outcome::Done) };
-        if let Some(outcome) = poll.verdict(answer)? {
-            return Ok(outcome);
+        match poll.ending.verdict(answer) {
+            Verdict::Done(values) => return Ok(Outcome::Done(values)),
+            Verdict::Failed(message) => return Err(ProviderError::new(ErrorClass::Upstream, message)),
+            Verdict::Running { .. } => {}
         }
         let Some(job) = poll.job_id.find(answer) else {
             return Err(ProviderError::new(ErrorClass::Malformed, "the provider's answer names no job to wait for"));
         };
-        let values =
-            Map::from_iter([("job_id".to_owned(), job.clone()), ("model".to_owned(), (&*target.model).into())]);
-        let inputs = Inputs { api_key: target.credential.as_ref(), values: &values, defaults: self.defaults };
-        let next = Box::new(poll.call.write(target, inputs, None)?);
+        let next = Box::new(self.about(&poll.call, target, "job_id", job)?);
         Ok(Outcome::Poll { next, wait: poll.wait })
     }
 
     /// Understands the answer to a poll; `asked` is the request that was answered.
     pub fn polled(&self, asked: &UpstreamRequest, answer: &Value) -> std::result::Result<Outcome, ProviderError> {
         let Some(poll) = &self.poll else { return outputs(self.response, answer).map(Outcome::Done) };
-        let again = || Outcome::Poll { next: Box::new(asked.clone()), wait: poll.wait };
-        Ok(poll.verdict(answer)?.unwrap_or_else(again))
-    }
-}
-
-impl<'a> Poll<'a> {
-    fn read(
-        map: &'a Map<String, Value>,
-        headers: &'a Map<String, Value>,
-        response: &'a Map<String, Value>,
-    ) -> Result<Self> {
-        const PART: &str = "poll";
-        let interval = match map.get("interval_ms") {
-            None | Some(Value::Null) => INTERVAL,
-            Some(value) => value.as_u64().filter(|ms| INTERVALS.contains(ms)).ok_or_else(|| MappingProblem {
-                path: "poll.interval_ms".to_owned(),
-                message: format!("must be a number from {} to {}", INTERVALS.start(), INTERVALS.end()),
-            })?,
-        };
-        let name = optional(map, "method", || string(map, PART, "method"))?.unwrap_or("GET");
-        Ok(Self {
-            call: Call {
-                endpoint: string(map, PART, "endpoint")?,
-                method: method(name, "poll.method")?,
-                headers: optional(map, "headers", || object(map, PART, "headers"))?.unwrap_or(headers),
-                body: map.get("body").filter(|body| !body.is_null()),
-                part: PART,
-            },
-            job_id: path(map, PART, "job_id")?,
-            status: path(map, PART, "status")?,
-            done: list(map, PART, "done")?,
-            failed: optional(map, "failed", || list(map, PART, "failed"))?.unwrap_or(&[]),
-            error: optional_path(map, PART, "error")?,
-            wait: Duration::from_millis(interval),
-            response: optional(map, "response_mapping", || object(map, PART, "response_mapping"))?.unwrap_or(response),
-        })
-    }
-
-    /// The end of the work, or `None` while it goes on.
-    fn verdict(&self, answer: &Value) -> std::result::Result<Option<Outcome>, ProviderError> {
-        let Some(status) = self.status.find(answer) else { return Ok(None) };
-        if self.failed.iter().any(|word| same(word, status)) {
-            let reason = self.error.as_ref().and_then(|path| wire::text_of(path.find(answer)?));
-            let message = reason.unwrap_or_else(|| "the provider reports that the work failed".to_owned());
-            return Err(ProviderError::new(ErrorClass::Upstream, message));
+        match poll.ending.verdict(answer) {
+            Verdict::Done(values) => Ok(Outcome::Done(values)),
+            Verdict::Failed(message) => Err(ProviderError::new(ErrorClass::Upstream, message)),
+            Verdict::Running { .. } => Ok(Outcome::Poll { next: Box::new(asked.clone()), wait: poll.wait }),
         }
-        if self.done.iter().any(|word| same(word, status)) {
-            return outputs(self.response, answer).map(|values| Some(Outcome::Done(values)));
-        }
-        Ok(None)
     }
-}
 
-/// `true` and `"true"`, `1` and `"1"` are the same status; case does not matter.
-fn same(word: &Value, status: &Value) -> bool {
-    let text = |value: &Value| match value {
-        Value::Bool(on) => Some(on.to_string()),
-        value => wire::text_of(value).map(|text| text.to_ascii_lowercase()),
-    };
-    word == status || text(word).is_some() && text(word) == text(status)
+    /// Writes a request of a part, which is about one thing: its placeholders are that and `{model}`.
+    pub fn about(
+        &self,
+        call: &Call<'_>,
+        target: &Target,
+        name: &str,
+        value: &Value,
+    ) -> std::result::Result<UpstreamRequest, ProviderError> {
+        let values = Map::from_iter([(name.to_owned(), value.clone()), ("model".to_owned(), (&*target.model).into())]);
+        let inputs = Inputs { api_key: target.credential.as_ref(), values: &values, defaults: self.defaults };
+        call.write(target, inputs, None)
+    }
 }
 
 /// The values that a response mapping finds; absent ones are left out. A value at the path named `error` is a failure.
-fn outputs(mapping: &Map<String, Value>, answer: &Value) -> std::result::Result<Map<String, Value>, ProviderError> {
+pub fn outputs(mapping: &Map<String, Value>, answer: &Value) -> std::result::Result<Map<String, Value>, ProviderError> {
     let mut out = Map::new();
     for (name, path) in mapping {
         let path = path.as_str().and_then(|text| Path::parse(text).ok());
@@ -304,7 +273,24 @@ fn split(endpoint: &str) -> (Option<&str>, &str) {
     (Some(&behind[..host]), &behind[host..])
 }
 
-impl Call<'_> {
+impl<'a> Call<'a> {
+    /// The call of a part; its method and headers may be left out.
+    pub fn of_part(
+        map: &'a Map<String, Value>,
+        part: &'static str,
+        usual: &str,
+        headers: &'a Map<String, Value>,
+    ) -> Result<Self> {
+        let name = optional(map, "method", || string(map, part, "method"))?.unwrap_or(usual);
+        Ok(Self {
+            endpoint: string(map, part, "endpoint")?,
+            method: method(name, &join(part, "method"))?,
+            headers: optional(map, "headers", || object(map, part, "headers"))?.unwrap_or(headers),
+            body: map.get("body").filter(|body| !body.is_null()),
+            part,
+        })
+    }
+
     fn place<'p>(&self, parent: &'p Place<'p>, key: &'p str) -> Place<'p> {
         if self.part.is_empty() { Place::root(key) } else { parent.key(key) }
     }

@@ -26,8 +26,22 @@
 //!            "failed": ["failed", "canceled"], "error": "$.error", "interval_ms": 2000, "response_mapping": {"text": "$.output"}}
 //!   ```
 //!
-//!   `method` (GET), `headers`, `response_mapping` (those of the mapping), `failed`, `error`, `interval_ms` (2000, from 100 to
-//!   60000) and `body` may be left out.
+//!   `method` (GET), `headers`, `response_mapping` (those of the mapping), `failed`, `error`, `progress` (a path to percents),
+//!   `interval_ms` (2000, from 100 to 60000) and `body` may be left out.
+//! * **Work that takes long** is submitted by the router, which remembers the job's name and asks for it. `{reference}`,
+//!   `{idempotency_key}` and `{callback_url}` are then inputs too; the header `Idempotency-Key` is sent in any case. These
+//!   parts stand beside `poll`; each may be left out, and so may all but `endpoint` and `lookup.job_id` in them:
+//!
+//!   ```json
+//!   "idempotent": true,
+//!   "lookup": {"endpoint": "/v1/jobs?reference={reference}", "job_id": "$.jobs[0].id", "none_on_404": false},
+//!   "cancel": {"endpoint": "/v1/jobs/{job_id}", "method": "DELETE"},
+//!   "callback": {"job_id": "$.id", "status": "$.status", "done": ["succeeded"], "response_mapping": {"text": "$.output"}}
+//!   ```
+//!
+//!   `idempotent` says that the provider carries out one submission per idempotency key. `lookup` (GET) finds the job of a
+//!   submission whose answer was lost. `cancel` (POST) stops one. `callback` reads what the provider sends to
+//!   `{callback_url}`; what it leaves out is as in `poll`.
 //! * **Streams** are server-sent events with JSON in them.
 //!
 //!   ```json
@@ -42,8 +56,12 @@
 
 mod inputs;
 pub mod mapping;
+mod parts;
 pub mod path;
 pub mod placeholder;
+pub mod remote;
+#[cfg(test)]
+mod remote_tests;
 mod stream;
 pub mod template;
 #[cfg(test)]
@@ -134,14 +152,12 @@ fn completion(outputs: &Map<String, Value>) -> Result<Completion, ProviderError>
         ProviderError::new(ErrorClass::Malformed, "the provider's answer has no text where the payload mapping says")
     })?;
     let word = |name: &str| outputs.get(name).and_then(Value::as_str);
-    let total = ["tokens_used", "usage_tokens"].into_iter().find_map(|name| outputs.get(name));
-    let count = |name: &str| outputs.get(name).cloned();
     let finish = word("finish_reason").map_or(FinishReason::Stop, finish_of);
     Ok(Completion {
         id: word("id").unwrap_or_default().to_owned(),
         model: word("model").unwrap_or_default().to_owned(),
         choices: vec![Choice { content: Some(content), finish: Some(finish), ..Choice::default() }],
-        usage: tokens(total.cloned(), count("input_tokens"), count("output_tokens")),
+        usage: usage_of(outputs),
         raw: None,
     })
 }
@@ -163,6 +179,13 @@ fn finish_of(word: &str) -> FinishReason {
         "content_filter" | "safety" | "refusal" => FinishReason::ContentFilter,
         _ => FinishReason::Stop,
     }
+}
+
+/// The usage among mapped values.
+fn usage_of(outputs: &Map<String, Value>) -> Option<Usage> {
+    let count = |name: &str| outputs.get(name).cloned();
+    let total = count("tokens_used").or_else(|| count("usage_tokens"));
+    tokens(total, count("input_tokens"), count("output_tokens"))
 }
 
 /// Usage from counts. A total without its parts counts as input, which is what a price for "tokens" is given for.

@@ -296,6 +296,24 @@ fn problems_are_told_place_by_place() {
     assert_eq!(change(&|m| m["stream"]["done"] = json!(null)), ["stream.done"]);
     assert_eq!(change(&|m| m["stream"]["text"] = json!("delta")), ["stream.text"]);
     assert_eq!(change(&|m| m["stream"]["body"] = json!([])), ["stream.body"]);
+    let long = |part: &str, value: Value| change(&|m| m[part] = value.clone());
+    assert_eq!(long("lookup", json!({"endpoint": "/x?r={reference}", "job_id": "$.jobs[0].id"})), [""; 0]);
+    assert_eq!(long("lookup", json!({})), ["lookup.endpoint", "lookup.job_id"]);
+    assert_eq!(long("lookup", json!({"endpoint": "/x", "job_id": "$", "none_on_404": 1})), ["lookup.none_on_404"]);
+    assert_eq!(long("cancel", json!({"endpoint": "/x y", "method": "STOP"})), ["cancel.endpoint", "cancel.method"]);
+    assert_eq!(long("callback", json!({})), [""; 0]);
+    assert_eq!(long("callback", json!({"job_id": "id"})), ["callback.job_id"]);
+    assert_eq!(long("callback", json!({"done": []})), ["callback.done"]);
+    assert_eq!(long("callback", json!({"response_mapping": {"text": "x"}})), ["callback.response_mapping.text"]);
+    assert_eq!(long("idempotent", json!("yes")), ["idempotent"]);
+    assert_eq!(change(&|m| m["poll"]["progress"] = json!("progress")), ["poll.progress"]);
+    for part in ["lookup", "cancel", "callback"] {
+        let alone = change(&|m| {
+            m["poll"] = json!(null);
+            m[part] = json!({"endpoint": "/x", "job_id": "$.id"});
+        });
+        assert_eq!(alone, [part], "they need the part poll");
+    }
     let deep = (0..200).fold(json!(1), |inner, _| json!([inner]));
     assert!(change(&|m| m["body"] = deep.clone())[0].starts_with("body[0][0]"));
 }
@@ -317,6 +335,12 @@ const WORDS: &[&str] = &[
     "failed",
     "error",
     "interval_ms",
+    "lookup",
+    "cancel",
+    "callback",
+    "idempotent",
+    "progress",
+    "none_on_404",
     "/v1/{model}",
     "POST",
     "GET",
@@ -352,6 +376,8 @@ proptest! {
     fn no_mapping_and_no_answer_panics(mapping in any_mapping(), value in any_json(WORDS)) {
         let target = mapped(&mapping);
         let _ = Mapped.request(&target, &ask(), true);
+        let _ = super::remote::abilities(&target);
+        let _ = super::remote::read_callback(&mapping, value.to_string().as_bytes());
         survives(&Mapped, &target, &value, None);
         if validate(&mapping).is_empty() {
             prop_assert!(Mapping::read(&mapping).is_ok());

@@ -29,19 +29,10 @@ pub fn validate(mapping: &Value) -> Vec<MappingProblem> {
     if map.get("defaults").is_some_and(|defaults| !defaults.is_null() && !defaults.is_object()) {
         check.add(&Place::root("defaults"), "must be an object");
     }
-    let poll = Place::root("poll");
-    if let Some(part) = map.get("poll").and_then(Value::as_object) {
-        check.call(part, Some(&poll));
-        check.missing(part, Some(&poll), &["endpoint", "job_id", "status", "done"]);
-        for key in ["job_id", "status", "error"] {
-            if let Some(path) = part.get(key).filter(|path| !path.is_null()) {
-                check.path(path, &poll.key(key));
-            }
-        }
-        if let Some(responses) = part.get("response_mapping").filter(|value| !value.is_null()) {
-            check.paths(responses, &poll.key("response_mapping"));
-        }
-    }
+    check.job_part(map, "poll", &["endpoint", "job_id", "status", "done"]);
+    check.job_part(map, "lookup", &["endpoint", "job_id"]);
+    check.job_part(map, "cancel", &["endpoint"]);
+    check.job_part(map, "callback", &[]);
     if let Some(part) = map.get("stream").and_then(Value::as_object) {
         if let Some(body) = part.get("body").filter(|body| !body.is_null()) {
             let stream = Place::root("stream");
@@ -86,6 +77,22 @@ impl Check {
             if map.get(*key).is_none_or(Value::is_null) {
                 self.add(&part.map_or(Place::root(key), |part| part.key(key)), "is missing");
             }
+        }
+    }
+
+    /// A part about a job that goes on: its call, what it must have, and its paths.
+    fn job_part(&mut self, map: &Map<String, Value>, name: &str, needed: &[&str]) {
+        let Some(part) = map.get(name).and_then(Value::as_object) else { return };
+        let place = Place::root(name);
+        self.call(part, Some(&place));
+        self.missing(part, Some(&place), needed);
+        for key in ["job_id", "status", "error", "progress"] {
+            if let Some(path) = part.get(key).filter(|path| !path.is_null()) {
+                self.path(path, &place.key(key));
+            }
+        }
+        if let Some(responses) = part.get("response_mapping").filter(|value| !value.is_null()) {
+            self.paths(responses, &place.key("response_mapping"));
         }
     }
 

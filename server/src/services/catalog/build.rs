@@ -9,10 +9,11 @@ use app::types::Role;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use super::snapshot::{ApiKey, Instance, Level, Model, Organization, Provider, Route, Snapshot, User};
+use super::snapshot::{ApiKey, Instance, Level, Model, Organization, Provider, Snapshot, User};
 use crate::{
     providers::{self, Auth, Secret},
     services::{
+        classify::Rules,
         limits::{self, Limit},
         vault::{self, Vault},
     },
@@ -23,7 +24,6 @@ use crate::{
         limits::LimitRow,
         models::ModelRow,
         providers::ProviderRow,
-        rules::RoutingRuleRow,
         usage::UsageScope,
     },
 };
@@ -130,7 +130,7 @@ pub fn snapshot(rows: Configuration, environment: &Environment) -> Snapshot {
         models,
         aliases,
         limits,
-        routes: rows.routing_rules.into_iter().filter(|row| row.is_active).map(route).collect(),
+        rules: Rules::new(rows.classifications, rows.routing_rules),
         settings: rows.settings.into_iter().map(|row| (row.key, row.value)).collect(),
         provider_aliases,
         providers,
@@ -210,6 +210,7 @@ fn provider(row: ProviderRow, environment: &Environment) -> Provider {
         headers: headers.into(),
         environment_key,
         environment_names: strings(&row.credential["env"]).collect(),
+        default_model: row.config["default_model"].as_str().map(str::to_owned),
         is_active: row.is_active,
         sort: row.sort,
     }
@@ -273,17 +274,6 @@ fn limits_of_instance(instance: &Instance, aliases: &HashMap<String, String>) ->
         Limit::of_rates(id, scope, rates["rpm"].as_u64(), rates["tpm"].as_u64())
     };
     rates.into_iter().flatten().map(limit).collect()
-}
-
-fn route(row: RoutingRuleRow) -> Route {
-    Route {
-        task_type: row.task_type,
-        subtask: row.subtask,
-        provider: row.provider,
-        model: row.model,
-        weight: row.weight.try_into().unwrap_or(0),
-        is_default: row.is_default,
-    }
 }
 
 fn read<T: DeserializeOwned + Default>(value: &Value, model: &str, what: &str) -> T {

@@ -12,7 +12,7 @@ use arc_swap::ArcSwap;
 use tokio::sync::Notify;
 
 pub use build::Environment;
-pub use snapshot::{ApiKey, Instance, Level, Model, Organization, PromptTemplate, Provider, Route, Snapshot, User};
+pub use snapshot::{ApiKey, Instance, Level, Model, Organization, PromptTemplate, Provider, Snapshot, User};
 
 use crate::{
     shutdown::Tasks,

@@ -11,7 +11,7 @@ use serde_json::Value;
 use super::pricing::Pricing;
 use crate::{
     providers::{Auth, ChatCodec, Secret},
-    services::limits,
+    services::{classify::Rules, limits},
 };
 
 /// A state of the configuration.
@@ -35,7 +35,7 @@ pub struct Snapshot {
     pub models: HashMap<String, Arc<Model>>,
     pub aliases: HashMap<String, String>,
     pub limits: limits::Index,
-    pub routes: Vec<Route>,
+    pub rules: Rules,
     /// Free settings by key.
     pub settings: HashMap<String, Value>,
 }
@@ -129,6 +129,8 @@ pub struct Provider {
     pub environment_key: Option<Secret>,
     /// Environment variables that may hold it.
     pub environment_names: Vec<String>,
+    /// For work that names the provider and nothing else.
+    pub default_model: Option<String>,
     pub is_active: bool,
     pub sort: i64,
 }
@@ -182,17 +184,6 @@ pub struct PromptTemplate {
     pub default_temperature: Option<f64>,
     pub default_max_tokens: Option<u32>,
     pub stop_sequences: Vec<String>,
-}
-
-/// Where a type of task goes.
-#[derive(Debug, Clone)]
-pub struct Route {
-    pub task_type: String,
-    pub subtask: Option<String>,
-    pub provider: String,
-    pub model: String,
-    pub weight: u32,
-    pub is_default: bool,
 }
 
 impl Snapshot {

@@ -14,6 +14,7 @@ mod place;
 mod probe;
 mod references;
 mod resolved;
+mod routing;
 mod rules;
 mod transfer;
 

@@ -3,11 +3,10 @@
 
 mod attempt;
 pub mod call;
-mod classify;
 mod collect;
 mod error;
 pub mod record;
-mod resolve;
+pub mod resolve;
 mod stream;
 pub mod unwritten;
 
@@ -26,7 +25,7 @@ use super::{
 };
 use crate::{
     clock::Clock,
-    providers::{ChatInput, Completion, chat::Message, chat::Part, transport::Transport},
+    providers::{ChatInput, Completion, Target, chat::Message, chat::Part, transport::Transport},
     services::identity::{Caller, Deed, may},
     settings,
     store::StoreError,
@@ -113,6 +112,18 @@ impl Gateway {
     /// Whether a call would reach something: `Ok(simulated)`, or why not.
     pub fn availability(&self, model: Arc<Model>, instance_id: &str) -> Result<bool, GatewayError> {
         resolve::plan(&self.catalog.snapshot(), model, instance_id, self.simulator).map(|plan| plan.target.simulated)
+    }
+
+    /// Where a model is called for an instance, with what credential.
+    pub fn target(&self, model: &str, caller: &Caller) -> Result<Target, GatewayError> {
+        let snapshot = self.catalog.snapshot();
+        let model = resolve::model(&snapshot, model, caller)?;
+        resolve::plan(&snapshot, model, &caller.instance.id, self.simulator).map(|plan| plan.target)
+    }
+
+    /// The connections to providers.
+    pub fn transport(&self) -> &Transport {
+        &self.transport
     }
 
     /// Answers a chat call, whole or as a stream, and records it whatever happens.

@@ -2,12 +2,13 @@
 
 use std::{net::SocketAddr, sync::Arc};
 
-use super::{GatewayError, classify};
+use super::GatewayError;
 use crate::{
     providers::{self, ChatCodec, Secret, Target},
     sandbox,
     services::{
         catalog::{Model, Provider, Snapshot, pricing::Pricing},
+        classify::{self, NoRoute, TaskType},
         identity::Caller,
     },
 };
@@ -53,10 +54,12 @@ pub fn automatic(
     fraction: f64,
     caller: &Caller,
 ) -> Result<Arc<Model>, GatewayError> {
-    let subtask = classify::text_subtask(prompt);
-    let routes = classify::routes(&snapshot.routes, "text", subtask);
-    let chosen = classify::choose(&routes, fraction)
-        .ok_or_else(|| GatewayError::UnknownModel { asked: "auto".to_owned(), near: Vec::new() })?;
+    let found = classify::classify(&snapshot.rules, prompt, Some(TaskType::Text));
+    let ask = classify::Ask::new(TaskType::Text, found.subtask);
+    let chosen = classify::route(snapshot, caller, &ask, fraction).map_err(|error| match error {
+        NoRoute::NoRule(_) => GatewayError::UnknownModel { asked: "auto".to_owned(), near: Vec::new() },
+        NoRoute::Model(error) => error,
+    })?;
     match listed(snapshot, &chosen.model, caller) {
         Some(found) => permitted(found, &chosen.model, caller),
         None => model(snapshot, &format!("{}/{}", chosen.provider, chosen.model), caller),

@@ -171,6 +171,33 @@ impl Identity {
         })
     }
 
+    /// Whoever asked for work some time ago, as they are now.
+    pub fn as_before(
+        &self,
+        key_id: Option<&str>,
+        user_id: Option<&str>,
+        instance_id: &str,
+    ) -> Result<Caller, IdentityError> {
+        let snapshot = self.catalog.snapshot();
+        let user = match user_id {
+            Some(id) => Some(snapshot.users.get(id).filter(|user| user.is_active).ok_or(IdentityError::Inactive)?),
+            None => None,
+        };
+        let instance = snapshot.instances.get(instance_id).cloned();
+        let instance = instance.ok_or_else(|| IdentityError::UnknownInstance(instance_id.to_owned()))?;
+        match (key_id, user) {
+            (Some(id), user) => {
+                let key = snapshot.keys.values().find(|key| key.id == id).ok_or(IdentityError::BadKey)?;
+                if key.expires_us.is_some_and(|at| at <= self.clock.now_us()) {
+                    return Err(IdentityError::ExpiredKey);
+                }
+                self.key_caller(key, instance, user)
+            }
+            (None, Some(user)) => self.in_instance(user, Some(instance_id)),
+            (None, None) => Err(IdentityError::NoKey),
+        }
+    }
+
     /// A signed-in person as a caller in an instance: the named one, else the first they may use.
     pub fn in_instance(&self, user: &Arc<User>, instance: Option<&str>) -> Result<Caller, IdentityError> {
         let snapshot = self.catalog.snapshot();

@@ -3,7 +3,7 @@
 use app::{
     error::AppError,
     ports::{self, Caller},
-    types::config::{MappingDraft, MappingPreview, ModelVersion, ThingRow},
+    types::config::{MappingDraft, MappingPreview, ModelVersion, RoutingDraft, RoutingPreview, ThingRow},
 };
 use async_trait::async_trait;
 
@@ -40,5 +40,10 @@ impl ports::Models for Models {
     async fn preview_mapping(&self, caller: &Caller, draft: MappingDraft) -> Result<MappingPreview, AppError> {
         let author = author(&self.state, caller)?;
         self.state.config.preview_mapping(&author.caller, &draft).map_err(|error| told(error, caller))
+    }
+
+    async fn try_routing(&self, caller: &Caller, draft: RoutingDraft) -> Result<RoutingPreview, AppError> {
+        let author = author(&self.state, caller)?;
+        self.state.config.try_routing(&author.caller, &draft).map_err(|error| told(error, caller))
     }
 }

@@ -13,6 +13,7 @@ on_both!(
     a_broken_mapping_is_not_made_active,
     a_new_provider_comes_with_its_first_model,
     a_model_answers_as_soon_as_it_is_made,
+    the_documented_example_of_long_work_can_be_made_and_used,
 );
 
 async fn a_model_has_the_shape_of_the_contract(database: Database) {
@@ -194,4 +195,25 @@ async fn a_model_answers_as_soon_as_it_is_made(database: Database) {
     assert_eq!(answer.header("x-de-model"), "ours");
     data(delete(&app, "/config/model-config/ours").await);
     app.chat(&crate::support::hello("ours")).await.failed(404);
+}
+
+async fn the_documented_example_of_long_work_can_be_made_and_used(database: Database) {
+    let app = TestApp::start(&database).await;
+    let documented = |path: &str| -> Value {
+        let (_, behind) = include_str!("../../../../docs/mappings.md").split_once(&format!("POST {path}\n")).unwrap();
+        let end = behind.find("\n\n").unwrap_or(behind.len()).min(behind.find("\n```").unwrap());
+        serde_json::from_str(&behind[..end]).unwrap()
+    };
+    data(post(&app, "/config/provider", &documented("/config/provider")).await);
+    let model = documented("/config/model-config");
+    data(post(&app, "/config/model-config", &model).await);
+    let answer = app.chat(&crate::support::hello("generic-clip")).await.ok();
+    assert!(answer.content().contains("simulated"), "{}", answer.text);
+    let mut broken = model;
+    broken["model_id"] = "generic-broken".into();
+    broken["payload_mapping"]["lookup"] = json!({"endpoint": "/v1/jobs?client_reference={reference}"});
+    broken["payload_mapping"]["poll"]["progress"] = json!("progress");
+    let refused = post(&app, "/config/model-config", &broken).await.failed(400);
+    let fields: Vec<_> = refused.body["fields"].as_array().unwrap().iter().map(|field| &field["field"]).collect();
+    assert_eq!(fields, ["payload_mapping.poll.progress", "payload_mapping.lookup.job_id"]);
 }

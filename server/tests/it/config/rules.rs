@@ -11,6 +11,7 @@ on_both!(
     limits_are_checked,
     prompts_classifications_and_routes_are_made_changed_and_deleted,
     settings_are_named_by_who_makes_them,
+    rules_can_be_tried_and_hold_at_once,
 );
 
 async fn a_second_server_of_a_known_format_is_one_provider_more(database: Database) {
@@ -170,4 +171,78 @@ async fn settings_are_named_by_who_makes_them(database: Database) {
     let keys: Vec<Value> =
         data(get(&app, "/config/setting").await).as_array().unwrap().iter().map(|row| row["key"].clone()).collect();
     assert!(!keys.contains(&json!("config_version")));
+}
+
+async fn rules_can_be_tried_and_hold_at_once(database: Database) {
+    let app = TestApp::start(&database).await;
+    let path = "/config/task-classification/test";
+    let tried = async |body: Value| data(post(&app, path, &body).await);
+    let (claude, haiku) = ("claude-3-5-sonnet", "claude-3-5-haiku");
+    for (query, task_type, subtask, provider, model) in [
+        ("Draw a cartoon of a dog", "image", json!("illustration"), "gemini", "gemini-nano-banana"),
+        ("A photo of a dog", "image", json!("photo-realistic"), "ideogram", "ideogram-v2"),
+        ("Draw a dog", "image", json!(null), "ideogram", "ideogram-v2"),
+        ("Give me a quick answer", "text", json!("fast"), "anthropic", haiku),
+        ("Write a function", "text", json!("code"), "anthropic", claude),
+        ("Hello", "text", json!(null), "anthropic", claude),
+        ("Read this aloud", "audio", json!(null), "elevenlabs", "eleven_multilingual_v2"),
+        ("Make a movie", "video", json!(null), "shotstack", "default"),
+        ("search the docs", "context", json!(null), "gemini", "gemini-context"),
+    ] {
+        let told = tried(json!({ "query": query })).await;
+        assert_eq!((&told["task_type"], &told["subtask"]), (&json!(task_type), &subtask), "{query}");
+        assert_eq!((&told["provider"], &told["model"]), (&json!(provider), &json!(model)), "{query}");
+        assert!(!told["reasons"].as_array().unwrap().is_empty(), "{query}");
+    }
+    assert_eq!(tried(json!({"query": "Hello"})).await["confidence"], 0.5);
+    let told = tried(json!({"query": "Hello", "task_type": "image"})).await;
+    assert_eq!(
+        (&told["task_type"], &told["confidence"], &told["provider"]),
+        (&json!("image"), &json!(1.0), &json!("ideogram"))
+    );
+    // The other default model may take a text when the first cannot.
+    let told = tried(json!({"query": "Hello"})).await;
+    assert_eq!(told["alternatives"], json!([{"provider": "openai", "model": "gpt-4o"}]));
+    for (named, provider, model) in [
+        (json!({"provider": "openai"}), "openai", "gpt-4o"),
+        (json!({"provider": "gemini", "task_type": "context"}), "gemini", "gemini-context"),
+        (json!({"provider": "acme-worker"}), "acme-worker", "default"),
+        (json!({"model": "gpt-4o-mini"}), "openai", "gpt-4o-mini"),
+        (json!({"provider": "x", "model": "y"}), "x", "y"),
+    ] {
+        let mut body = named.clone();
+        body["query"] = json!("Hello");
+        let told = tried(body).await;
+        assert_eq!((&told["provider"], &told["model"]), (&json!(provider), &json!(model)), "{named}: {}", told["why"]);
+    }
+    let told = tried(json!({"query": "Hello", "model": "nothing-like-it"})).await;
+    assert_eq!((&told["provider"], &told["model"]), (&json!(null), &json!("nothing-like-it")));
+    assert!(told["why"].as_str().unwrap().contains("nothing-like-it"), "{}", told["why"]);
+
+    assert_eq!(failure(post(&app, path, &json!({"query": " "})).await, 400), "Missing required fields: query");
+    let error = "Invalid task_type. Must be one of: text, image, audio, video, context";
+    assert_eq!(failure(post(&app, path, &json!({"query": "x", "task_type": "smell"})).await, 400), error);
+    let rule = json!({"pattern": "x", "pattern_type": "keyword", "task_type": "smell"});
+    assert_eq!(failure(post(&app, "/config/task-classification", &rule).await, 400), error);
+
+    // What is changed holds for the next request.
+    let rule =
+        json!({"pattern": "soundtrack", "pattern_type": "keyword", "task_type": "audio", "confidence_boost": 0.5});
+    let rule = data(post(&app, "/config/task-classification", &rule).await);
+    let told = tried(json!({"query": "A soundtrack"})).await;
+    assert_eq!((&told["task_type"], &told["confidence"]), (&json!("audio"), &json!(0.5)));
+    assert_eq!(told["reasons"][0]["rule"], rule["id"]);
+    let path = format!("/config/task-classification/{}", rule["id"].as_str().unwrap());
+    data(put(&app, &path, &json!({"is_active": false})).await);
+    assert_eq!(tried(json!({"query": "A soundtrack"})).await["task_type"], "text");
+
+    let rule = json!({"task_type": "text", "subtask": "fast", "provider": "openai", "model": "gpt-4o-mini", "weight": 1000000});
+    data(post(&app, "/config/routing-rule", &rule).await);
+    let told = tried(json!({"query": "a quick one"})).await;
+    assert_eq!((&told["provider"], &told["model"]), (&json!("openai"), &json!("gpt-4o-mini")));
+    assert_eq!(told["alternatives"][0], json!({"provider": "anthropic", "model": haiku}));
+    let mut body = hello("auto");
+    body["messages"] = json!([{"role": "user", "content": "a quick one"}]);
+    let answer = app.chat(&body).await.ok();
+    assert_eq!(answer.header("x-de-provider"), "openai");
 }

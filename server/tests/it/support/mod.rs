@@ -19,7 +19,7 @@ use tokio::time::{Instant, sleep};
 pub use app::{TestApp, client, test_settings};
 pub use cable::Cable;
 pub use chat::{Answer, Streamed, answer, data_lines, hello};
-pub use database::{Database, Place};
+pub use database::{Database, Place, Raw as Raws};
 pub use people::{Browser, DAY_US, cookie_of, note};
 pub use records::Record;
 pub use wire::{Raw, closed_port};

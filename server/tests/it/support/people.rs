@@ -9,6 +9,7 @@ use server::{
         identity::keys,
     },
     store::{
+        access::AccessRow,
         api_keys::{ApiKeyRow, KeyExtras},
         audit::{Actor, AuditEntry, AuditFilter, AuditRow},
         instances::InstanceRow,
@@ -64,6 +65,18 @@ impl TestApp {
             .await
             .unwrap();
         self.db.user(&id).await.unwrap().unwrap()
+    }
+
+    /// Lets a person into an instance.
+    pub async fn let_in(&self, user_id: &str, instance_id: &str, level: &str) {
+        let row = AccessRow {
+            user_id: user_id.to_owned(),
+            instance_id: instance_id.to_owned(),
+            level: level.to_owned(),
+            granted_us: self.now_us(),
+        };
+        self.db.grant_access(&row, &note("")).await.unwrap();
+        self.reload().await;
     }
 
     /// Another organization with one instance of the same name as its id.

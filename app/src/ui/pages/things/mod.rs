@@ -23,6 +23,7 @@ mod remove;
 mod rows;
 mod specs;
 mod tools;
+mod try_routing;
 mod values;
 mod versions;
 
@@ -128,6 +129,7 @@ fn ListPage(spec: &'static Spec) -> impl IntoView {
     let actions = move || can_create(spec, role).then(|| view! { <NewButton spec create /> }).into_any();
     view! {
         <Page title=spec.heading lead=spec.lead actions wide=true>
+            {panels::above_list(spec.thing)}
             <ThingList spec create copy />
         </Page>
     }

@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use super::{
     credentials::Credentials, keys::KeyActions, limits::UseCard, mapping::MappingEditor, people::PersonActions,
-    versions::Versions,
+    try_routing::TryRouting, versions::Versions,
 };
 use crate::{
     types::{
@@ -33,6 +33,14 @@ pub fn actions(thing: &Thing, row: RwSignal<ThingRow>, reload: Callback<()>) -> 
 pub fn aside(thing: &Thing, row: RwSignal<ThingRow>) -> AnyView {
     match thing.kind {
         "rate-limit" => view! { <UseCard row /> }.into_any(),
+        _ => ().into_any(),
+    }
+}
+
+/// What stands above the list of all.
+pub fn above_list(thing: &Thing) -> AnyView {
+    match thing.kind {
+        "task-classification" | "routing-rule" => view! { <TryRouting /> }.into_any(),
         _ => ().into_any(),
     }
 }

@@ -277,19 +277,33 @@ fn mappings_are_complete() {
 }
 
 #[test]
-fn classification_patterns_compile_and_match() {
-    for row in shipped().classifications {
-        let pattern = match row.pattern_type.as_str() {
-            "keyword" => format!(r"\b(?:{})\b", row.pattern),
-            "regex" => row.pattern.clone(),
-            other => panic!("{other}"),
-        };
-        regex::Regex::new(&pattern).unwrap();
+fn classifications_can_be_used_and_spell_out_the_first_group() {
+    use crate::services::classify::{Rules, TaskType, check_pattern, classify};
+    let rows = shipped().classifications;
+    for row in &rows {
+        assert_eq!(check_pattern(&row.pattern_type, &row.pattern), Ok(()), "{}", row.id);
     }
-    let find = shipped().classifications.into_iter().find(|c| c.pattern.contains("find")).unwrap();
-    let find = regex::Regex::new(&find.pattern).unwrap();
-    assert!(find.is_match("find the bug in main"));
-    assert!(!find.is_match("finding joy"));
+    let rules = Rules::new(rows, Vec::new());
+    let matched = |task_type: TaskType, query: &str| {
+        let why = classify(&rules, query, None).why;
+        why.iter().any(|reason| reason.task_type == task_type && reason.rule.is_some())
+    };
+    for (task_type, words) in [
+        (TaskType::Text, "write, compose, draft, create a text, explain, describe, summarize, generate some text"),
+        (
+            TaskType::Image,
+            "draw, paint, sketch, illustrate, picture, image, photo, photograph, generate an image, create an image, make an image",
+        ),
+        (TaskType::Audio, "speak, say, narrate, voice, read this aloud, text-to-speech, tts, audio"),
+        (TaskType::Video, "render, video, animation, animate, movie, clip"),
+        (TaskType::Context, "from the context, in the codebase, search the docs, look it up, find it in"),
+    ] {
+        for word in words.split(", ") {
+            assert!(matched(task_type, &format!("please {word}")), "{task_type}: {word}");
+        }
+    }
+    assert!(!matched(TaskType::Context, "finding joy"));
+    assert!(!matched(TaskType::Audio, "how many watts"));
 }
 
 #[test]

@@ -3,10 +3,13 @@
 use serde_json::Value;
 
 use super::objects;
-use crate::{services::config::ConfigError, store::things::Record};
-
-/// A pattern may not grow into more than this when it is compiled.
-const MAX_PATTERN_BYTES: usize = 1 << 20;
+use crate::{
+    services::{
+        classify::{self, TaskType},
+        config::ConfigError,
+    },
+    store::things::Record,
+};
 
 /// The key of a setting, if it is one.
 pub fn key(chosen: &str) -> Result<String, ConfigError> {
@@ -29,6 +32,7 @@ pub fn check(kind: &str, after: &Record) -> Result<(), ConfigError> {
         "setting" => objects(after, &["value"]),
         "task-classification" => classification(after),
         "routing-rule" => {
+            known_type(after.text("task_type").unwrap_or_default())?;
             let weight = after.fields.get("weight").and_then(Value::as_i64).unwrap_or_default();
             if weight > 1_000_000 {
                 return Err(ConfigError::field("weight", "weight must be at most 1000000"));
@@ -40,18 +44,18 @@ pub fn check(kind: &str, after: &Record) -> Result<(), ConfigError> {
 }
 
 fn classification(after: &Record) -> Result<(), ConfigError> {
-    let pattern = after.text("pattern").unwrap_or_default();
-    match after.text("pattern_type") {
-        Some("keyword") if pattern.split('|').any(|word| word.trim().is_empty()) => {
-            Err(ConfigError::field("pattern", "pattern must be words separated by |, none of them empty"))
+    let text = |name: &str| after.text(name).unwrap_or_default();
+    known_type(text("task_type"))?;
+    classify::check_pattern(text("pattern_type"), text("pattern")).map_err(|error| ConfigError::field("pattern", error))
+}
+
+/// Work of another type would never be asked for.
+fn known_type(name: &str) -> Result<(), ConfigError> {
+    match TaskType::parse(name) {
+        Some(_) => Ok(()),
+        None => {
+            let message = format!("Invalid task_type. Must be one of: {}", TaskType::names());
+            Err(ConfigError::field("task_type", message))
         }
-        Some("regex") => match regex::RegexBuilder::new(pattern).size_limit(MAX_PATTERN_BYTES).build() {
-            Ok(_) => Ok(()),
-            Err(error) => {
-                let reason = error.to_string().lines().last().unwrap_or_default().to_owned();
-                Err(ConfigError::field("pattern", format!("pattern is not a regular expression: {reason}")))
-            }
-        },
-        _ => Ok(()),
     }
 }
