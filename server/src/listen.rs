@@ -19,8 +19,10 @@ use tower::Service;
 
 use crate::{patience::Patience, settings::Server};
 
-/// Longest wait for the head of a request; a connection that sends nothing is closed.
-const HEADER_TIMEOUT: Duration = Duration::from_secs(60);
+/// Longest wait for the head of a request, and so the longest that a connection is kept idle. Longer than proxies keep theirs
+/// (60 seconds, most often): the one who may send the next request has to be the one who closes, or it sends into a
+/// connection that is just being closed.
+const HEADER_TIMEOUT: Duration = Duration::from_secs(90);
 
 /// Serves `router` until `stop` is cancelled and at most `limits.drain_timeout` longer.
 pub async fn serve(listener: TcpListener, router: Router, stop: CancellationToken, limits: &Server) {

@@ -52,13 +52,18 @@ struct Asked {
 }
 
 /// Takes work in: one request, or a list of them.
-pub async fn intake(State(state): State<AppState>, Extension(info): Extension<RequestInfo>, request: Request) -> Response {
+pub async fn intake(
+    State(state): State<AppState>,
+    Extension(info): Extension<RequestInfo>,
+    request: Request,
+) -> Response {
     answer(&state, info, async |info| {
         let (parts, body) = request.into_parts();
         let first = auth::caller(&state, &parts, Some("default")).await?;
         let body = state.read_body(body).await?;
         let (asked, is_batch) = read(&body)?;
-        let caller = caller(&state, &parts, first, asked.first().and_then(|asked| asked.instance_id.as_deref())).await?;
+        let caller =
+            caller(&state, &parts, first, asked.first().and_then(|asked| asked.instance_id.as_deref())).await?;
         let app = header(&parts.headers, "x-app-id");
         let drafts = asked.into_iter().map(|asked| asked.draft(app)).collect();
         let once = idempotency_key(&parts.headers).map(|key| once(key, "intake", &body)).transpose()?;
@@ -82,7 +87,11 @@ pub async fn intake(State(state): State<AppState>, Extension(info): Extension<Re
 }
 
 /// Where a request stands.
-pub async fn status(State(state): State<AppState>, Extension(info): Extension<RequestInfo>, request: Request) -> Response {
+pub async fn status(
+    State(state): State<AppState>,
+    Extension(info): Extension<RequestInfo>,
+    request: Request,
+) -> Response {
     answer(&state, info, async |_| {
         let (parts, _) = request.into_parts();
         let caller = auth::caller(&state, &parts, None).await?;
@@ -98,7 +107,11 @@ pub async fn status(State(state): State<AppState>, Extension(info): Extension<Re
 
 /// The life of one request as it goes on: its events from the beginning, or from the one that `Last-Event-ID` names, to its
 /// end.
-pub async fn stream(State(state): State<AppState>, Extension(info): Extension<RequestInfo>, request: Request) -> Response {
+pub async fn stream(
+    State(state): State<AppState>,
+    Extension(info): Extension<RequestInfo>,
+    request: Request,
+) -> Response {
     answer(&state, info, async |_| {
         let (parts, _) = request.into_parts();
         let caller = auth::caller(&state, &parts, None).await?;
@@ -116,7 +129,11 @@ pub async fn stream(State(state): State<AppState>, Extension(info): Extension<Re
 }
 
 /// Cancels a request that nobody works on yet.
-pub async fn cancel(State(state): State<AppState>, Extension(info): Extension<RequestInfo>, request: Request) -> Response {
+pub async fn cancel(
+    State(state): State<AppState>,
+    Extension(info): Extension<RequestInfo>,
+    request: Request,
+) -> Response {
     answer(&state, info, async |_| {
         let (parts, body) = request.into_parts();
         let caller = auth::caller(&state, &parts, None).await?;
@@ -133,7 +150,11 @@ pub async fn cancel(State(state): State<AppState>, Extension(info): Extension<Re
 }
 
 /// The queues at a glance, for those who administer the instance.
-pub async fn state(State(state): State<AppState>, Extension(info): Extension<RequestInfo>, request: Request) -> Response {
+pub async fn state(
+    State(state): State<AppState>,
+    Extension(info): Extension<RequestInfo>,
+    request: Request,
+) -> Response {
     answer(&state, info, async |_| {
         let (parts, _) = request.into_parts();
         let caller = auth::caller(&state, &parts, None).await?;
@@ -194,7 +215,10 @@ impl Asked {
             priority: self.priority,
             callback_url: named(self.callback_url),
             metadata: self.metadata.map_or(Value::Null, Value::Object),
-            input: self.options.map(|options| Map::from_iter([("options".to_owned(), options.into())])).unwrap_or_default(),
+            input: self
+                .options
+                .map(|options| Map::from_iter([("options".to_owned(), options.into())]))
+                .unwrap_or_default(),
             tags: self.tags,
             delay_us: self.delay_ms.map(micros),
             deadline_us: self.deadline_ms.map(micros),

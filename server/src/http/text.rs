@@ -148,12 +148,7 @@ async fn later(
     receipts.into_iter().next().ok_or_else(|| RouterError::MissingQuery.into())
 }
 
-async fn prepare(
-    state: &AppState,
-    info: RequestInfo,
-    request: Request,
-    stream: bool,
-) -> Result<Prepared, Problem> {
+async fn prepare(state: &AppState, info: RequestInfo, request: Request, stream: bool) -> Result<Prepared, Problem> {
     let (parts, body) = request.into_parts();
     // Who has no key learns nothing about the body.
     let caller = auth::caller(state, &parts, Some("default")).await?;

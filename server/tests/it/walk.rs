@@ -137,7 +137,9 @@ fn other_organization() -> (String, String, Option<String>, Option<String>) {
 
 /// What cannot be found or read is not shown either.
 fn is_refusal(gate: Gate, status: u16) -> bool {
-    status == 403 || (matches!(gate, Gate::Change | Gate::Jobs) && matches!(status, 400 | 404)) || (gate == Gate::Read && status == 404)
+    status == 403
+        || (matches!(gate, Gate::Change | Gate::Jobs) && matches!(status, 400 | 404))
+        || (gate == Gate::Read && status == 404)
 }
 
 /// Whom a server function is for.
@@ -198,6 +200,7 @@ fn functions() -> Vec<(&'static str, Who, Value)> {
         ("services/list", Who::Person, json!({})),
         ("things/find", Who::Person, json!({"text": "dev"})),
         ("limits/state", Who::Person, json!({"limit_id": "x"})),
+        ("limits/states", Who::Person, json!({"limit_ids": ["x"]})),
         ("things/list", Who::Person, things.clone()),
         ("things/get", Who::Person, things.clone()),
         ("things/dependants", Who::Person, things),

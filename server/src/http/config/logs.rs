@@ -113,7 +113,7 @@ async fn delete(call: Call) -> Response {
 async fn follow(call: Call) -> Response {
     answer(call, async move |call| {
         let parameters: LogParameters = query(&call.uri)?;
-        let seen = call.header("last-event-id").filter(|id| !id.is_empty()).map(str::to_owned);
+        let seen = call.header("last-event-id").map(str::to_owned);
         let tail = call.state.logs.tail(&call.author.caller, &parameters.query()?, seen).await?;
         let mut response = Body::from_stream(events(tail, call.state.settings.gateway.keep_alive)).into_response();
         let headers = response.headers_mut();

@@ -94,12 +94,25 @@ pub fn schemas() -> Vec<(&'static str, Schema)> {
                 .may("instance_id", string().about("Wins over `X-Instance-ID`."))
                 .may("project_id", string())
                 .may("task_type", kinds().about("Without it the query is classified by the rules."))
-                .may("provider", string().about("Without it the routing rules choose. One that nobody knows is external: its \
-                     result is delivered by `/delivery/deliver`."))
+                .may(
+                    "provider",
+                    string().about(
+                        "Without it the routing rules choose. One that nobody knows is external: its \
+                     result is delivered by `/delivery/deliver`.",
+                    ),
+                )
                 .may("model", string())
-                .may("priority", integer().with("default", 0).about("More goes first; each minute of waiting counts one."))
-                .may("callback_url", string().with("format", "uri").about("Is told the end, signed and repeated until it \
-                     answers 2xx."))
+                .may(
+                    "priority",
+                    integer().with("default", 0).about("More goes first; each minute of waiting counts one."),
+                )
+                .may(
+                    "callback_url",
+                    string().with("format", "uri").about(
+                        "Is told the end, signed and repeated until it \
+                     answers 2xx.",
+                    ),
+                )
                 .may("metadata", object().about("Comes back as it was given."))
                 .may("options", object().about("For the model: `max_tokens`, `temperature`, `system_prompt`, …"))
                 .may("tags", list(string()))
@@ -111,7 +124,10 @@ pub fn schemas() -> Vec<(&'static str, Schema)> {
         ("WorkReceipt", receipt()),
         (
             "WorkReceipts",
-            object().must("success", constant(true)).must("count", integer()).must("requests", list(named("WorkReceipt"))),
+            object()
+                .must("success", constant(true))
+                .must("count", integer())
+                .must("requests", list(named("WorkReceipt"))),
         ),
         (
             "WorkStatus",

@@ -49,7 +49,12 @@ pub struct BulkDraft {
 
 impl Router {
     /// Begins an operation on the requests of one instance that are there now.
-    pub async fn begin_bulk(&self, caller: &Caller, actor_name: &str, draft: BulkDraft) -> Result<BulkRow, RouterError> {
+    pub async fn begin_bulk(
+        &self,
+        caller: &Caller,
+        actor_name: &str,
+        draft: BulkDraft,
+    ) -> Result<BulkRow, RouterError> {
         let mut filter = draft.filter;
         let instance_id = filter.instance_id.take().unwrap_or_else(|| caller.instance.id.clone());
         let org_id = self.organization(&instance_id)?;

@@ -44,7 +44,12 @@ impl Router {
     }
 
     /// Takes a failed or cancelled request up again, on another model if one is named.
-    pub async fn redrive(&self, caller: &Caller, id: &str, to: Option<(String, String)>) -> Result<RequestRow, RouterError> {
+    pub async fn redrive(
+        &self,
+        caller: &Caller,
+        id: &str,
+        to: Option<(String, String)>,
+    ) -> Result<RequestRow, RouterError> {
         let mut request = self.find(caller, id, Deed::Jobs).await?;
         let refused = |status: &str| RouterError::Status { what: "redrive", status: status.to_owned() };
         if !matches!(request.status.as_str(), "failed" | "cancelled") {
@@ -83,7 +88,9 @@ impl Router {
 
     /// A provider told something of a request's remote work: it is asked at once what is true. `false` when nobody waits.
     pub async fn told(&self, request_id: &str, body: Value) -> Result<bool, RouterError> {
-        let Some(mut job) = self.0.db.job(request_id).await?.filter(|job| job.kind == "remote") else { return Ok(false) };
+        let Some(mut job) = self.0.db.job(request_id).await?.filter(|job| job.kind == "remote") else {
+            return Ok(false);
+        };
         job.remote["callback"] = body;
         let hinted = self.0.db.hint_remote(&job, self.0.now_us()).await?;
         self.0.wake.notify_one();

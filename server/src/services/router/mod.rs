@@ -30,16 +30,16 @@ use parking_lot::Mutex;
 use tokio::sync::{Notify, mpsc};
 use tokio_util::sync::CancellationToken;
 
+use self::{breaker::Breakers, kinds::Kinds};
 pub use self::{
-    error::RouterError,
     bulk::{BulkDraft, BulkKind},
+    error::RouterError,
     intake::{Draft, Once, Receipt},
+    kinds::TASK_TYPES,
     list::Listed,
     queues::{Closing, QueueState},
-    kinds::TASK_TYPES,
     status::{Standing, State},
 };
-use self::{breaker::Breakers, kinds::Kinds};
 use super::{catalog::Catalog, events::Events, gateway::Gateway, identity::Identity};
 use crate::{
     clock::Clock,

@@ -56,7 +56,8 @@ impl Router {
         let now_us = self.0.now_us();
         let is_all = may(caller, Deed::Administer, Place::Platform).is_ok();
         let gates = self.0.db.gates(now_us).await?;
-        let concerns = |gate: &GateRow| is_all || gate.tenant.as_ref().is_none_or(|tenant| *tenant == caller.instance.id);
+        let concerns =
+            |gate: &GateRow| is_all || gate.tenant.as_ref().is_none_or(|tenant| *tenant == caller.instance.id);
         let mut queues: BTreeMap<String, QueueState> = BTreeMap::new();
         for row in self.0.db.queue_stats().await? {
             let queue = queues.entry(row.provider.clone()).or_insert_with(|| QueueState::empty(&row.provider));
@@ -225,9 +226,8 @@ impl Inner {
             updated_us: now_us,
         };
         for live in self.db.live_jobs().await? {
-            let row = rows
-                .entry((live.queue.clone(), live.model.clone()))
-                .or_insert_with(|| fresh(&live.queue, &live.model));
+            let row =
+                rows.entry((live.queue.clone(), live.model.clone())).or_insert_with(|| fresh(&live.queue, &live.model));
             match live.state.as_str() {
                 "waiting" => {
                     row.queued_count += live.count;
@@ -241,8 +241,7 @@ impl Inner {
         for ended in self.db.ended_since(today_us).await? {
             let queue = self.catalog.snapshot().provider(&ended.provider).map(|known| known.id.to_string());
             let queue = queue.unwrap_or_else(|| ended.provider.clone());
-            let row =
-                rows.entry((queue.clone(), ended.model.clone())).or_insert_with(|| fresh(&queue, &ended.model));
+            let row = rows.entry((queue.clone(), ended.model.clone())).or_insert_with(|| fresh(&queue, &ended.model));
             match ended.status.as_str() {
                 "completed" => {
                     row.completed_today += ended.count;

@@ -19,10 +19,10 @@ use serde_json::Value;
 pub use bulk::BulkRow;
 pub use cancel::Cancelled;
 pub use claim::{Claim, Kept, Lane};
+pub use finish::{Attempt, Ending, Guard, RequestChange, Then};
 pub use gates::GateRow;
 pub use read::{RequestFilter, Sort};
 pub use stats::QueueRow;
-pub use finish::{Attempt, Ending, Guard, RequestChange, Then};
 pub use submit::{Idempotency, Submission};
 
 /// Waiting this long counts as much as one point of priority.

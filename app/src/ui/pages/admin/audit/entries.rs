@@ -21,13 +21,22 @@ fn part(page: Page<AuditRecord>) -> Part {
     (page.items.into_iter().map(|record| row(record.seq.to_string(), record)).collect(), page.next)
 }
 
+/// An id as people tell ids apart: by its end.
+fn short(id: &str) -> String {
+    const KEPT: usize = 12;
+    match id.char_indices().rev().nth(KEPT - 1) {
+        Some((at, _)) if at > KEPT => format!("…{}", &id[at..]),
+        _ => id.to_owned(),
+    }
+}
+
 fn columns() -> Vec<Col> {
     vec![
         Col::drawn("action", "Action", |row| view! { <code>{word(&row.body, "action")}</code> }.into_any()),
         Col::drawn("target_name", "What", |row| {
             let (kind, id, name) =
                 (word(&row.body, "target_type"), word(&row.body, "target_id"), word(&row.body, "target_name"));
-            let name = if name.is_empty() { id.clone() } else { name };
+            let name = if name.is_empty() || name == id { short(&id) } else { name };
             match page_of(&kind.replace('_', "-"), &id) {
                 Some(href) => {
                     view! { <a class="relative z-10 text-link hover:underline" href=href>{name}</a> }.into_any()

@@ -18,6 +18,7 @@ use super::{
     conflict::Conflict,
     fields::FieldView,
     names::title,
+    objects::parts,
     values::{is_given, to_value},
 };
 use crate::{
@@ -272,7 +273,9 @@ pub fn ThingForm(
         .into_any()
     };
     // Free JSON is for the few who need it.
-    let is_aside = |entry: &&Entry| entry.field.kind == FieldKind::Json && entry.field.role == FieldRole::Optional;
+    let is_aside = |entry: &&Entry| {
+        entry.field.kind == FieldKind::Json && entry.field.role == FieldRole::Optional && parts(entry.field).is_none()
+    };
     let main = list.with_value(|entries| entries.iter().filter(|entry| !is_aside(entry)).map(&draw).collect_view());
     let aside = list.with_value(|entries| entries.iter().filter(is_aside).map(&draw).collect::<Vec<_>>());
     let aside_has_errors = move || {
