@@ -172,6 +172,11 @@ impl Router {
         Self(inner)
     }
 
+    /// There is something new to do, by other ways than this router's own.
+    pub fn wake(&self) {
+        self.0.wake.notify_one();
+    }
+
     /// The id of this process among the workers.
     pub fn worker_id(&self) -> &str {
         &self.0.worker_id
