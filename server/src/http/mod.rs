@@ -2,6 +2,7 @@
 
 mod auth;
 mod config;
+mod delivery;
 mod envelope;
 mod facts;
 mod intake;

@@ -13,6 +13,7 @@ use super::facts;
 use crate::{
     providers::{ErrorClass, input::InputError},
     services::{
+        delivery::DeliveryError,
         gateway::{GatewayError, Source},
         identity::{Denied, IdentityError},
         limits::{LimitError, Pool, Refusal},
@@ -31,6 +32,8 @@ pub enum Problem {
     Gateway(#[from] GatewayError),
     #[error(transparent)]
     Router(RouterError),
+    #[error(transparent)]
+    Delivery(DeliveryError),
     #[error("the body is larger than {limit} bytes")]
     TooLarge { limit: usize },
     /// The body ended before its announced length.
@@ -45,6 +48,17 @@ pub enum Problem {
 impl From<InputError> for Problem {
     fn from(error: InputError) -> Self {
         Self::Gateway(GatewayError::Input(error))
+    }
+}
+
+impl From<DeliveryError> for Problem {
+    fn from(error: DeliveryError) -> Self {
+        match error {
+            DeliveryError::Denied(denied) => IdentityError::Denied(denied).into(),
+            DeliveryError::Identity(error) => error.into(),
+            DeliveryError::Store(error) if error.is_passing() => IdentityError::Store(error).into(),
+            other => Self::Delivery(other),
+        }
     }
 }
 
@@ -100,6 +114,7 @@ impl Problem {
             },
             Self::Gateway(error) => error.status(),
             Self::Router(error) => router_words(error).0,
+            Self::Delivery(error) => delivery_words(error).0,
             Self::TooLarge { .. } => 413,
             Self::Unreadable(_) => 400,
             Self::NotFound(_) => 404,
@@ -114,6 +129,7 @@ impl Problem {
                 "the database is not available; try again in a moment".to_owned()
             }
             Self::Router(RouterError::Store(_)) => "the request could not be stored".to_owned(),
+            Self::Delivery(DeliveryError::Store(_)) => "the result could not be stored".to_owned(),
             other => other.to_string(),
         }
     }
@@ -240,6 +256,8 @@ impl Problem {
             },
             Self::Router(RouterError::Store(_)) => ("server_error", None, None),
             Self::Router(_) => (INVALID, None, None),
+            Self::Delivery(DeliveryError::Store(_)) => ("server_error", None, None),
+            Self::Delivery(_) => (INVALID, None, None),
             Self::TooLarge { .. } => (INVALID, Some("request_too_large"), None),
             Self::Unreadable(_) => (INVALID, Some("invalid_body"), None),
             Self::NotFound(_) => (INVALID, Some("not_found"), None),
@@ -313,6 +331,7 @@ impl Problem {
                 },
             },
             Self::Router(error) => router_words(error),
+            Self::Delivery(error) => delivery_words(error),
             Self::TooLarge { .. } => (413, "INVALID_REQUEST"),
             Self::Unreadable(_) => (400, "INVALID_REQUEST"),
             Self::NotFound(_) | Self::WrongMethod(_) => (404, "ROUTE_NOT_FOUND"),
@@ -334,13 +353,31 @@ impl Problem {
             Self::Gateway(GatewayError::Input(InputError::Field { param, .. })) if !param.is_empty() => {
                 Some(json!({ "field": param }))
             }
-            Self::Router(RouterError::Invalid { field, .. }) => Some(json!({ "field": field })),
+            Self::Router(RouterError::Invalid { field, .. }) | Self::Delivery(DeliveryError::Invalid { field, .. }) => {
+                Some(json!({ "field": field }))
+            }
             Self::Gateway(GatewayError::Provider { provider, error }) => {
                 Some(json!({ "provider": provider, "class": error.class.as_str(), "status": error.status }))
             }
             _ => None,
         };
         (status, code, message, details)
+    }
+}
+
+/// Status and code of what delivery says. `DELIVERY_ERROR` has another name on some routes.
+fn delivery_words(error: &DeliveryError) -> (u16, &'static str) {
+    match error {
+        DeliveryError::MissingField(_) => (400, "MISSING_FIELD"),
+        DeliveryError::MissingParam(_) => (400, "MISSING_PARAM"),
+        DeliveryError::MissingRequestId => (400, "MISSING_REQUEST_ID"),
+        DeliveryError::Invalid { .. } => (400, "INVALID_REQUEST"),
+        DeliveryError::NotFound(_) => (404, "NOT_FOUND"),
+        DeliveryError::Status { .. } => (400, "INVALID_STATUS"),
+        DeliveryError::Claimed => (409, "CLAIMED"),
+        DeliveryError::Signature => (401, "INVALID_SIGNATURE"),
+        DeliveryError::Denied(_) | DeliveryError::Identity(_) => (403, "FORBIDDEN"),
+        DeliveryError::Store(_) => (500, "DELIVERY_ERROR"),
     }
 }
 

@@ -8,7 +8,7 @@ use axum::{
 };
 use tower_http::compression::CompressionLayer;
 
-use super::{config, envelope, intake, logs, openai, openapi, ops, system, table::Table, text};
+use super::{config, delivery, envelope, intake, logs, openai, openapi, ops, system, table::Table, text};
 use crate::state::AppState;
 
 /// Everything but the pages.
@@ -22,6 +22,8 @@ pub fn api(state: &AppState) -> Router<AppState> {
         .route("/text/", any(text::unknown))
         .nest("/intake", intake_service().router().fallback(text::unknown))
         .route("/intake/", any(text::unknown))
+        .nest("/delivery", delivery_service().router().fallback(text::unknown))
+        .route("/delivery/", any(text::unknown))
         .merge(platform().router())
         .nest("/config", config::table().router().fallback(config::unknown))
         .route("/config/", get(config::health))
@@ -56,6 +58,22 @@ fn intake_service() -> Table {
         .get("/health", intake::health)
 }
 
+/// Results, and what becomes of them.
+fn delivery_service() -> Table {
+    Table::new(text::unknown)
+        .post("/deliver", delivery::deliver)
+        .post("/webhook", delivery::webhook)
+        .get("/deliverable", delivery::deliverable)
+        .post("/approve", delivery::approve)
+        .post("/reject", delivery::reject)
+        .get("/pending", delivery::pending)
+        .post("/claim", delivery::claim)
+        .post("/release", delivery::release)
+        .get("/callbacks", delivery::callbacks)
+        .post("/callbacks/{id}/replay", delivery::replay)
+        .get("/health", delivery::health)
+}
+
 /// The platform itself, for those who administer it.
 fn platform() -> Table {
     Table::new(text::unknown)
@@ -81,6 +99,7 @@ pub fn listed() -> Vec<(Method, String)> {
         ("", openai_surface()),
         ("/text", text_service()),
         ("/intake", intake_service()),
+        ("/delivery", delivery_service()),
         ("/config", config::table()),
         ("", platform()),
         ("", operations()),

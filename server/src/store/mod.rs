@@ -123,6 +123,7 @@ pub mod model_versions;
 pub mod models;
 pub mod organizations;
 pub mod outbox;
+pub mod profiles;
 pub mod projects;
 pub mod prompts;
 pub mod providers;

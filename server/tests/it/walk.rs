@@ -16,6 +16,8 @@ enum Gate {
     Public,
     /// Keys with the scope `generate`, and the level `user`.
     Generate,
+    /// Keys with the scope `jobs`, and the level `user`.
+    Jobs,
     /// Keys with the scope `read`.
     Read,
     /// Keys with the scope `admin`, and at least the level `user`.
@@ -29,7 +31,12 @@ fn gate(method: &Method, path: &str) -> Option<Gate> {
         "/v1/chat/completions" | "/text/generate" | "/text/generate/stream" => Gate::Generate,
         "/v1/models" | "/v1/models/{*id}" => Gate::Read,
         "/config/audit" | "/config/audit/verify" => Gate::Change,
-"/config/events" | "/config/activity/read" => Gate::Change,
+        "/config/events" | "/config/activity/read" => Gate::Change,
+        "/intake/health" | "/delivery/health" => Gate::Public,
+        "/intake/state" => Gate::Change,
+        "/delivery/deliverable" | "/delivery/pending" | "/delivery/callbacks" => Gate::Read,
+        "/config/instance/{id}/callback-secret" => Gate::Change,
+        path if path.starts_with("/intake/") || path.starts_with("/delivery/") => Gate::Jobs,
         // They change nothing: they show what a draft would do.
         "/config/mapping-preview" | "/config/task-classification/test" => Gate::Read,
         path if path.starts_with("/config/") && method == Method::GET => Gate::Read,
@@ -74,7 +81,8 @@ async fn every_route_refuses_strangers(database: Database) {
     let (low, _) = app.key(|key| (key.user_id, key.project_id) = (Some(reader.user_id.clone()), None)).await;
     let (foreign, _) =
         app.key(|key| (key.org_id, key.instance_id, key.project_id, key.user_id) = other_organization()).await;
-    let (other_scope, _) = app.key(|key| key.scopes = vec!["jobs".to_owned()]).await;
+    let (jobs, _) = app.key(|key| key.scopes = vec!["jobs".to_owned()]).await;
+    let (generate, _) = app.key(|key| key.scopes = vec!["generate".to_owned()]).await;
     let unknown = format!("sk_live_{}", "0".repeat(64));
     let version = app.db.config_version().await.unwrap();
 
@@ -111,7 +119,8 @@ async fn every_route_refuses_strangers(database: Database) {
         // A key opens its own instance only, whoever asks for another.
         let elsewhere = status(ask().bearer_auth(&foreign).header("x-instance-id", "development"), "foreign").await;
         assert!(matches!(elsewhere, 403 | 404), "{method} {path} by another organization: {elsewhere}");
-        let scope = status(ask().bearer_auth(&other_scope), "another scope").await;
+        let other_scope = if gate == Gate::Jobs { &generate } else { &jobs };
+        let scope = status(ask().bearer_auth(other_scope), "another scope").await;
         assert!(is_refusal(gate, scope), "{method} {path} without the scope: {scope}");
         if gate != Gate::Read {
             let level = status(ask().bearer_auth(&low), "a reader").await;
@@ -129,7 +138,9 @@ fn other_organization() -> (String, String, Option<String>, Option<String>) {
 
 /// What cannot be found or read is not shown either.
 fn is_refusal(gate: Gate, status: u16) -> bool {
-    status == 403 || (gate == Gate::Change && matches!(status, 400 | 404)) || (gate == Gate::Read && status == 404)
+    status == 403
+        || (matches!(gate, Gate::Change | Gate::Jobs) && matches!(status, 400 | 404))
+        || (gate == Gate::Read && status == 404)
 }
 
 /// Whom a server function is for.

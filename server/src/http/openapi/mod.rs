@@ -7,6 +7,7 @@
 mod build;
 mod chat;
 mod config;
+mod delivery;
 mod errors;
 mod events;
 mod fields;
@@ -82,6 +83,7 @@ fn described() -> Vec<Operation> {
         models::operations(),
         text::operations(),
         config::operations(),
+        delivery::operations(),
         events::operations(),
         keys::operations(),
         logs::operations(),
@@ -101,6 +103,7 @@ fn schemas() -> Vec<(String, Schema)> {
         owned(models::schemas()),
         owned(text::schemas()),
         config::schemas(),
+        owned(delivery::schemas()),
         owned(events::schemas()),
         owned(keys::schemas()),
         owned(logs::schemas()),
@@ -137,6 +140,7 @@ fn document() -> Value {
         "tags": [
             { "name": OPENAI, "description": shared::OPENAI, "x-error-codes": errors::openai_table() },
             { "name": TEXT, "description": shared::TEXT, "x-error-codes": errors::service_table() },
+            { "name": delivery::DELIVERY, "description": delivery::DESCRIPTION },
             { "name": CONFIG, "description": config::DESCRIPTION },
             { "name": PLATFORM, "description": shared::PLATFORM },
             { "name": OPERATIONS, "description": shared::OPERATIONS },

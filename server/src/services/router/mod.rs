@@ -27,13 +27,13 @@ use parking_lot::Mutex;
 use tokio::sync::{Notify, mpsc};
 use tokio_util::sync::CancellationToken;
 
+use self::{breaker::Breakers, kinds::Kinds};
 pub use self::{
     error::RouterError,
     intake::{Draft, Once, Receipt},
     kinds::TASK_TYPES,
     status::{Standing, State},
 };
-use self::{breaker::Breakers, kinds::Kinds};
 use super::{catalog::Catalog, gateway::Gateway, identity::Identity};
 use crate::{
     clock::Clock,
@@ -151,6 +151,11 @@ impl Router {
             }
         }
         Self(inner)
+    }
+
+    /// There may be something to claim.
+    pub fn wake(&self) {
+        self.0.wake.notify_one();
     }
 
     /// The id of this process among the workers.
