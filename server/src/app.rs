@@ -3,7 +3,7 @@
 use std::{collections::HashMap, net::SocketAddr, sync::Arc, time::Duration};
 
 use app::types::{ApiKeyDraft, NewApiKey, Role};
-use tokio::{net::TcpListener, task::JoinHandle};
+use tokio::{net::TcpListener, sync::Notify, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -14,12 +14,13 @@ use crate::{
     services::{
         catalog::{self, Catalog, seed},
         config::Configuration,
+        delivery::{Addresses, Delivery, Sender},
         events::Events,
         gateway::{Gateway, Recorder, record, unwritten},
         identity::{Identity, IdentityError},
         limits::Limiter,
         logs::{self, Logs},
-        router::{self, Router},
+        router::{self, CallbackUrl, Router},
         system::System,
         vault::{Vault, VaultError},
     },
@@ -69,6 +70,7 @@ pub struct Core {
     pub catalog: Arc<Catalog>,
     pub identity: Identity,
     pub config: Configuration,
+    pub vault: Vault,
     pub clock: Clock,
     pub settings: Arc<Settings>,
 }
@@ -128,8 +130,8 @@ impl Core {
         };
         let catalog = Catalog::load(db.clone(), environment).await.map_err(failed("cannot be read"))?;
         let identity = Identity::new(db.clone(), catalog.clone(), clock.clone(), &settings);
-        let config = Configuration::new(db.clone(), catalog.clone(), clock.clone(), vault);
-        Ok(Self { db, catalog, identity, config, clock, settings })
+        let config = Configuration::new(db.clone(), catalog.clone(), clock.clone(), vault.clone());
+        Ok(Self { db, catalog, identity, config, vault, clock, settings })
     }
 
     /// The first superadmin with a sign-in link and a key in the default instance, as long as there is nobody. Of servers
@@ -213,6 +215,47 @@ impl App {
         });
 
         let stop = CancellationToken::new();
+        let outbox = Arc::new(Notify::new());
+        let events = Events::start(core.db.clone(), core.catalog.clone(), clock.clone(), stop.clone(), &tasks);
+        let delivery = Delivery::new(
+            core.db.clone(),
+            core.catalog.clone(),
+            clock.clone(),
+            core.vault.clone(),
+            events.live().clone(),
+            outbox.clone(),
+        );
+        Sender::start(
+            core.db.clone(),
+            clock.clone(),
+            core.vault.clone(),
+            Addresses::new(settings.private_ranges()),
+            outbox.clone(),
+            &tasks,
+        )?;
+        let callback_url: CallbackUrl = match settings.server.public_url.as_str() {
+            // Providers elsewhere cannot reach an address of this machine.
+            "" => Arc::new(|_| None),
+            _ => {
+                let (delivery, public_url) = (delivery.clone(), public_url.clone());
+                Arc::new(move |request_id| Some(delivery.callback_url(&public_url, request_id)))
+            }
+        };
+        let router = Router::start(
+            router::Parts {
+                db: core.db.clone(),
+                clock: clock.clone(),
+                catalog: core.catalog.clone(),
+                gateway: gateway.clone(),
+                identity: core.identity.clone(),
+                callback_url,
+                events: events.clone(),
+                outbox,
+            },
+            &settings,
+            &tasks,
+        );
+
         let queue = telemetry::queue();
         let logs = Logs::new(core.db.clone(), core.catalog.clone(), clock.clone(), queue.clone(), stop.clone());
         let log_writer = queue.map(|queue| {
@@ -226,21 +269,6 @@ impl App {
             });
         }
 
-        let events = Events::start(core.db.clone(), core.catalog.clone(), clock.clone(), stop.clone(), &tasks);
-        let router = Router::start(
-            router::Parts {
-                db: core.db.clone(),
-                clock: clock.clone(),
-                catalog: core.catalog.clone(),
-                gateway: gateway.clone(),
-                identity: core.identity.clone(),
-                callback_url: Arc::new(|_| None),
-                events: events.clone(),
-                outbox: Arc::default(),
-            },
-            &settings,
-            &tasks,
-        );
         let system = System::start(
             core.db.clone(),
             core.catalog.clone(),
@@ -256,6 +284,7 @@ impl App {
             started_us: clock.now_us(),
             leptos: web::site_options(address, &settings).map_err(StartError::Site)?,
             config: core.config,
+            delivery,
             events,
             db: core.db,
             catalog: core.catalog,

@@ -18,6 +18,7 @@ use crate::{
     services::{
         catalog::Catalog,
         config::Configuration,
+        delivery::Delivery,
         events::Events,
         gateway::{Context, Gateway},
         identity::{Caller, Identity},
@@ -38,6 +39,7 @@ pub struct Services {
     pub db: Db,
     pub catalog: Arc<Catalog>,
     pub config: Configuration,
+    pub delivery: Delivery,
     pub events: Events,
     pub gateway: Gateway,
     pub identity: Identity,

@@ -53,6 +53,13 @@ pub const SIDEBAR: &[Group] = &[
             entry("/configure/providers", "Providers", Glyph::Plug, "credentials adapters base url openai", 'p'),
             page("/configure/routing", "Routing rules", Glyph::Route, "auto fallback weight task", Role::User),
             page("/configure/classifications", "Task classes", Glyph::Tag, "patterns keywords regex", Role::User),
+            page(
+                "/configure/quality",
+                "Quality profiles",
+                Glyph::Gauge,
+                "review score schema approve reject",
+                Role::User,
+            ),
             entry("/configure/limits", "Limits and budgets", Glyph::Gauge, "rate rpm tpm quota cost", 'l'),
             page("/configure/prompts", "Prompts", Glyph::Book, "templates variables", Role::User),
         ],

@@ -2,6 +2,7 @@
 
 mod auth;
 mod config;
+mod delivery;
 mod envelope;
 mod event_stream;
 mod facts;

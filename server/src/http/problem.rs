@@ -13,6 +13,7 @@ use super::facts;
 use crate::{
     providers::{ErrorClass, input::InputError},
     services::{
+        delivery::DeliveryError,
         events::EventsError,
         gateway::{GatewayError, Source},
         identity::{Denied, IdentityError},
@@ -30,6 +31,8 @@ pub enum Problem {
     Gateway(#[from] GatewayError),
     #[error(transparent)]
     Router(RouterError),
+    #[error(transparent)]
+    Delivery(DeliveryError),
     #[error("the body is larger than {limit} bytes")]
     TooLarge { limit: usize },
     /// The body ended before its announced length.
@@ -44,6 +47,17 @@ pub enum Problem {
 impl From<InputError> for Problem {
     fn from(error: InputError) -> Self {
         Self::Gateway(GatewayError::Input(error))
+    }
+}
+
+impl From<DeliveryError> for Problem {
+    fn from(error: DeliveryError) -> Self {
+        match error {
+            DeliveryError::Denied(denied) => IdentityError::Denied(denied).into(),
+            DeliveryError::Identity(error) => error.into(),
+            DeliveryError::Store(error) if error.is_passing() => IdentityError::Store(error).into(),
+            other => Self::Delivery(other),
+        }
     }
 }
 
@@ -89,6 +103,7 @@ impl Problem {
             },
             Self::Gateway(error) => error.status(),
             Self::Router(error) => router_words(error).0,
+            Self::Delivery(error) => delivery_words(error).0,
             Self::TooLarge { .. } => 413,
             Self::Unreadable(_) => 400,
             Self::NotFound(_) => 404,
@@ -103,6 +118,7 @@ impl Problem {
                 "the database is not available; try again in a moment".to_owned()
             }
             Self::Router(RouterError::Store(_)) => "the request could not be stored".to_owned(),
+            Self::Delivery(DeliveryError::Store(_)) => "the result could not be stored".to_owned(),
             other => other.to_string(),
         }
     }
@@ -229,6 +245,8 @@ impl Problem {
             },
             Self::Router(RouterError::Store(_)) => ("server_error", None, None),
             Self::Router(_) => (INVALID, None, None),
+            Self::Delivery(DeliveryError::Store(_)) => ("server_error", None, None),
+            Self::Delivery(_) => (INVALID, None, None),
             Self::TooLarge { .. } => (INVALID, Some("request_too_large"), None),
             Self::Unreadable(_) => (INVALID, Some("invalid_body"), None),
             Self::NotFound(_) => (INVALID, Some("not_found"), None),
@@ -302,6 +320,7 @@ impl Problem {
                 },
             },
             Self::Router(error) => router_words(error),
+            Self::Delivery(error) => delivery_words(error),
             Self::TooLarge { .. } => (413, "INVALID_REQUEST"),
             Self::Unreadable(_) => (400, "INVALID_REQUEST"),
             Self::NotFound(_) | Self::WrongMethod(_) => (404, "ROUTE_NOT_FOUND"),
@@ -323,13 +342,31 @@ impl Problem {
             Self::Gateway(GatewayError::Input(InputError::Field { param, .. })) if !param.is_empty() => {
                 Some(json!({ "field": param }))
             }
-            Self::Router(RouterError::Invalid { field, .. }) => Some(json!({ "field": field })),
+            Self::Router(RouterError::Invalid { field, .. }) | Self::Delivery(DeliveryError::Invalid { field, .. }) => {
+                Some(json!({ "field": field }))
+            }
             Self::Gateway(GatewayError::Provider { provider, error }) => {
                 Some(json!({ "provider": provider, "class": error.class.as_str(), "status": error.status }))
             }
             _ => None,
         };
         (status, code, message, details)
+    }
+}
+
+/// Status and code of what delivery says. `DELIVERY_ERROR` has another name on some routes.
+fn delivery_words(error: &DeliveryError) -> (u16, &'static str) {
+    match error {
+        DeliveryError::MissingField(_) => (400, "MISSING_FIELD"),
+        DeliveryError::MissingParam(_) => (400, "MISSING_PARAM"),
+        DeliveryError::MissingRequestId => (400, "MISSING_REQUEST_ID"),
+        DeliveryError::Invalid { .. } => (400, "INVALID_REQUEST"),
+        DeliveryError::NotFound(_) => (404, "NOT_FOUND"),
+        DeliveryError::Status { .. } => (400, "INVALID_STATUS"),
+        DeliveryError::Claimed => (409, "CLAIMED"),
+        DeliveryError::Signature => (401, "INVALID_SIGNATURE"),
+        DeliveryError::Denied(_) | DeliveryError::Identity(_) => (403, "FORBIDDEN"),
+        DeliveryError::Store(_) => (500, "DELIVERY_ERROR"),
     }
 }
 

@@ -8,7 +8,7 @@ use axum::{
 };
 use tower_http::compression::CompressionLayer;
 
-use super::{config, envelope, fal, intake, openai, openapi, ops, replicate, table::Table, text};
+use super::{config, delivery, envelope, fal, intake, openai, openapi, ops, replicate, table::Table, text};
 use crate::state::AppState;
 
 /// Everything but the pages.
@@ -24,6 +24,8 @@ pub fn api(state: &AppState) -> Router<AppState> {
         .route("/intake/", any(text::unknown))
         .merge(queue_surfaces().router())
         .route("/replicate/v1/{*rest}", any(replicate::unknown))
+        .nest("/delivery", delivery_service().router().fallback(text::unknown))
+        .route("/delivery/", any(text::unknown))
         .nest("/config", config::table().router().fallback(config::unknown))
         .route("/config/", get(config::health))
         .merge(operations().router())
@@ -71,6 +73,22 @@ fn queue_surfaces() -> Table {
         .post("/replicate/v1/models/{owner}/{name}/predictions", replicate::create_with)
 }
 
+/// Results, and what becomes of them.
+fn delivery_service() -> Table {
+    Table::new(text::unknown)
+        .post("/deliver", delivery::deliver)
+        .post("/webhook", delivery::webhook)
+        .get("/deliverable", delivery::deliverable)
+        .post("/approve", delivery::approve)
+        .post("/reject", delivery::reject)
+        .get("/pending", delivery::pending)
+        .post("/claim", delivery::claim)
+        .post("/release", delivery::release)
+        .get("/callbacks", delivery::callbacks)
+        .post("/callbacks/{id}/replay", delivery::replay)
+        .get("/health", delivery::health)
+}
+
 /// Needs no key.
 fn operations() -> Table {
     Table::default().get("/health", ops::live).get("/health/live", ops::live).get("/health/ready", ops::ready)
@@ -88,6 +106,7 @@ pub fn listed() -> Vec<(Method, String)> {
         ("/text", text_service()),
         ("/intake", intake_service()),
         ("", queue_surfaces()),
+        ("/delivery", delivery_service()),
         ("/config", config::table()),
         ("", operations()),
         ("", reference()),

@@ -9,12 +9,16 @@ use chacha20poly1305::{
     aead::{Aead, Payload},
 };
 
+use ring::hmac;
+
 use crate::{clock::random_bytes, providers::Secret};
 
 /// Seals and opens secrets with the server's key.
 #[derive(Clone)]
 pub struct Vault {
     cipher: XChaCha20Poly1305,
+    /// A key of its own for what is derived.
+    deriving: hmac::Key,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -35,7 +39,8 @@ impl Vault {
     pub fn with_key(key: &Secret) -> Result<Self, VaultError> {
         let bytes = STANDARD.decode(key.reveal().trim()).map_err(|_| VaultError::Key)?;
         let cipher = XChaCha20Poly1305::new_from_slice(&bytes).map_err(|_| VaultError::Key)?;
-        Ok(Self { cipher })
+        let own = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, &bytes), b"electrons: derived secrets");
+        Ok(Self { cipher, deriving: hmac::Key::new(hmac::HMAC_SHA256, own.as_ref()) })
     }
 
     /// With the key in a file, which is made (readable by its owner only) when it is absent.
@@ -74,6 +79,19 @@ impl Vault {
         Ok(format!("{}:{}", STANDARD.encode(nonce), STANDARD.encode(sealed)))
     }
 
+    /// A secret that follows from the server's key and these names: the same on every server, and kept nowhere.
+    pub fn derive(&self, names: &[&str]) -> [u8; 32] {
+        let mut context = hmac::Context::with_key(&self.deriving);
+        for name in names {
+            // Lengths keep names apart.
+            context.update(&(name.len() as u64).to_be_bytes());
+            context.update(name.as_bytes());
+        }
+        let mut secret = [0; 32];
+        secret.copy_from_slice(context.sign().as_ref());
+        secret
+    }
+
     pub fn open(&self, name: &str, sealed: &str) -> Result<Secret, VaultError> {
         let (nonce, text) = sealed.split_once(':').ok_or(VaultError::Open)?;
         let nonce: [u8; 24] =
@@ -107,6 +125,10 @@ mod tests {
         let other = Vault::with_file(&folder.path().join("other")).unwrap();
         assert!(matches!(other.open("a", &sealed), Err(VaultError::Open)));
         assert!(matches!(vault.open("a", "nonsense"), Err(VaultError::Open)));
+        assert_eq!(vault.derive(&["a", "b"]), Vault::with_file(&path).unwrap().derive(&["a", "b"]));
+        let others =
+            [vault.derive(&["ab"]), vault.derive(&["a", "c"]), vault.derive(&["", "ab"]), other.derive(&["a", "b"])];
+        assert!(!others.contains(&vault.derive(&["a", "b"])));
         assert!(matches!(Vault::with_key(&Secret::new("short")), Err(VaultError::Key)));
     }
 }

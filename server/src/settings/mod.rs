@@ -10,7 +10,7 @@ use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf, time::Duration}
 use serde::Deserialize;
 use tracing::level_filters::LevelFilter;
 
-use crate::providers::Secret;
+use crate::{providers::Secret, services::delivery::Range};
 
 pub use layers::{SettingsError, load};
 
@@ -30,6 +30,7 @@ pub struct Settings {
     pub router: Router,
     pub sessions: Sessions,
     pub secrets: Secrets,
+    pub delivery: Delivery,
     pub log: Log,
     pub providers: BTreeMap<String, ProviderOverride>,
     /// By name; the name is part of the addresses.
@@ -182,6 +183,13 @@ pub struct Secrets {
 
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
+pub struct Delivery {
+    #[serde(deserialize_with = "words")]
+    pub allow_private: Vec<String>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Log {
     pub level: String,
     pub format: LogFormat,
@@ -227,6 +235,8 @@ pub enum LogFormat {
 #[serde(deny_unknown_fields)]
 pub struct ProviderOverride {
     pub base_url: Option<String>,
+    #[serde(default, deserialize_with = "optional_secret")]
+    pub webhook_secret: Option<Secret>,
     #[serde(default, deserialize_with = "optional_secret")]
     pub api_key: Option<Secret>,
 }
@@ -286,6 +296,15 @@ impl Settings {
         }
     }
 
+    /// Private addresses that may be called on behalf of callers. In development a server that only this machine reaches may
+    /// call this machine.
+    pub fn private_ranges(&self) -> Vec<Range> {
+        let is_local = self.environment == Environment::Development && self.server.address.ip().is_loopback();
+        let own = if is_local { &["127.0.0.0/8", "::1/128"][..] } else { &[] };
+        let listed = self.delivery.allow_private.iter().map(String::as_str);
+        listed.chain(own.iter().copied()).filter_map(|range| range.parse().ok()).collect()
+    }
+
     /// The instance that `default` means.
     pub fn default_instance(&self) -> &str {
         match self.server.default_instance.as_str() {
@@ -326,6 +345,11 @@ impl Settings {
                 && reqwest::Url::parse(url).is_err()
             {
                 return Err(("providers", format!("\"{url}\" is not an address like https://api.openai.com/v1")));
+            }
+        }
+        for range in &self.delivery.allow_private {
+            if let Err(problem) = range.parse::<Range>() {
+                return Err(("delivery.allow_private", problem));
             }
         }
         if let Some(problem) = self.oidc.iter().find_map(|(name, issuer)| issuer.problem(name)) {

@@ -10,6 +10,7 @@ use super::{
     limits::{self, LimitRow},
     models::{self, AliasRow, ModelRow},
     organizations::{self, OrganizationRow},
+    profiles::{self, ProfileRow},
     projects::{self, ProjectRow},
     prompts::{self, PromptRow},
     providers::{self, CredentialRow, ProviderRow},
@@ -40,6 +41,7 @@ pub struct Configuration {
     pub classifications: Vec<ClassificationRow>,
     pub routing_rules: Vec<RoutingRuleRow>,
     pub prompts: Vec<PromptRow>,
+    pub profiles: Vec<ProfileRow>,
     pub settings: Vec<SettingRow>,
 }
 
@@ -84,6 +86,7 @@ impl Db {
                 classifications: sqlx::query_as(rules::ALL_CLASSIFICATIONS).fetch_all(&mut *t).await?,
                 routing_rules: sqlx::query_as(rules::ALL_ROUTING_RULES).fetch_all(&mut *t).await?,
                 prompts: sqlx::query_as(prompts::ALL_PROMPTS).fetch_all(&mut *t).await?,
+                profiles: sqlx::query_as(profiles::ALL_LIVE).fetch_all(&mut *t).await?,
                 settings: sqlx::query_as(settings::ALL).fetch_all(&mut *t).await?,
             }
         });

@@ -124,6 +124,7 @@ pub mod models;
 mod nul;
 pub mod organizations;
 pub mod outbox;
+pub mod profiles;
 pub mod projects;
 pub mod prompts;
 pub mod providers;

@@ -4,6 +4,8 @@
 #[cfg(test)]
 mod budgets;
 #[cfg(test)]
+mod callbacks;
+#[cfg(test)]
 mod chat;
 #[cfg(test)]
 mod classify;
@@ -14,13 +16,15 @@ mod clients;
 #[cfg(test)]
 mod config;
 #[cfg(test)]
+mod delivery;
+#[cfg(test)]
 mod errors;
 #[cfg(test)]
 mod events;
 #[cfg(test)]
 mod identity;
 #[cfg(test)]
-mod intake;
+pub mod intake;
 #[cfg(test)]
 mod keys;
 #[cfg(test)]

@@ -24,7 +24,7 @@ on_both!(
 
 /// The simulator as if it were the provider itself.
 fn as_provider(base_url: String, key: &str) -> ProviderOverride {
-    ProviderOverride { base_url: Some(base_url), api_key: Some(Secret::new(key)) }
+    ProviderOverride { base_url: Some(base_url), api_key: Some(Secret::new(key)), ..ProviderOverride::default() }
 }
 
 async fn every_status_has_its_answer(database: Database) {

@@ -35,6 +35,10 @@ fn gate(method: &Method, path: &str) -> Option<Gate> {
         "/v1/models" | "/v1/models/{*id}" => Gate::Read,
         "/config/audit" | "/config/audit/verify" => Gate::Change,
         "/config/events" | "/config/activity/read" => Gate::Change,
+        "/delivery/health" => Gate::Public,
+        "/delivery/deliverable" | "/delivery/pending" | "/delivery/callbacks" => Gate::Read,
+        "/config/instance/{id}/callback-secret" => Gate::Change,
+        path if path.starts_with("/delivery/") => Gate::Jobs,
         // They change nothing: they show what a draft would do.
         "/config/mapping-preview" | "/config/task-classification/test" => Gate::Read,
         path if path.starts_with("/config/") && method == Method::GET => Gate::Read,

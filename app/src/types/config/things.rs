@@ -23,6 +23,7 @@ pub const THINGS: &[&Thing] = &[
     &PROMPT,
     &CLASSIFICATION,
     &ROUTING_RULE,
+    &QUALITY_PROFILE,
     &SETTING,
 ];
 
@@ -32,6 +33,7 @@ pub const SCOPES: &[&str] = &["generate", "jobs", "read", "admin"];
 pub const MODEL_STATUSES: &[&str] = &["active", "beta", "deprecated"];
 pub const PATTERN_TYPES: &[&str] = &["keyword", "regex", "ml_label"];
 pub const COST_TIERS: &[&str] = &["low", "medium", "high"];
+pub const ON_REJECT: &[&str] = &["fail", "retry", "review"];
 pub const QUALITY_TIERS: &[&str] = &["standard", "premium"];
 
 pub const ORGANIZATION: Thing = Thing {
@@ -353,6 +355,52 @@ pub const ROUTING_RULE: Thing = Thing {
         field(Optional, "quality_tier", Choice(QUALITY_TIERS), "Quality tier", "How good the result is, roughly."),
         field(Optional, "is_default", Flag, "Default", "Used when no other rule matches."),
         field(Optional, "is_active", Flag, "Active", "An inactive rule is not used."),
+    ],
+};
+
+pub const QUALITY_PROFILE: Thing = Thing {
+    kind: "quality-profile",
+    id: "id",
+    title: "name",
+    one: "quality profile",
+    many: "quality profiles",
+    named: false,
+    owner: Owner::Instance,
+    fields: &[
+        field(Required, "name", Line, "Name", "How people know the profile."),
+        field(FixedOptional, "org_id", Ref("organization"), "Organization", "Holds in all of its instances."),
+        field(FixedOptional, "instance_id", Ref("instance"), "Instance", "Holds in this instance."),
+        field(
+            FixedOptional,
+            "task_type",
+            Line,
+            "Task type",
+            "Holds for this type of task; the most specific profile wins.",
+        ),
+        field(
+            Optional,
+            "approve_from",
+            Number,
+            "Approve from",
+            "From this score on a result without issues is good: 0 to 1.",
+        ),
+        field(Optional, "reject_below", Number, "Reject below", "Below this score a result is bad: 0 to 1."),
+        field(Optional, "json_schema", Json, "JSON Schema", "What results have to look like, if they are JSON."),
+        field(
+            Optional,
+            "on_reject",
+            Choice(ON_REJECT),
+            "When bad",
+            "The request fails, is tried again, or a person decides.",
+        ),
+        field(
+            Optional,
+            "auto_approve",
+            Flag,
+            "Approve by itself",
+            "Off: a person looks at everything that is not bad.",
+        ),
+        field(Optional, "is_active", Flag, "Active", "An inactive profile does not count."),
     ],
 };
 

@@ -3,6 +3,7 @@
 
 mod audit;
 mod call;
+mod callbacks;
 mod events;
 mod keys;
 mod list;
@@ -44,7 +45,8 @@ pub fn table() -> Table {
     for thing in THINGS {
         table = routes(table, thing);
     }
-    let table = events::routes(audit::routes(keys::routes(table))).get("/rate-limit/{id}/state", state_of_limit);
+    let table = callbacks::routes(events::routes(audit::routes(keys::routes(table))))
+        .get("/rate-limit/{id}/state", state_of_limit);
     let table = system::routes(logs::routes(table)).get("/user/email/{email}", user_by_email);
     transfer::routes(models::routes(secrets::routes(table)))
 }

@@ -7,6 +7,7 @@
 mod build;
 mod chat;
 mod config;
+mod delivery;
 mod errors;
 mod events;
 mod fields;
@@ -90,6 +91,7 @@ fn described() -> Vec<Operation> {
         intake::operations(),
         queues::operations(),
         config::operations(),
+        delivery::operations(),
         events::operations(),
         keys::operations(),
         logs::operations(),
@@ -111,6 +113,7 @@ fn schemas() -> Vec<(String, Schema)> {
         owned(intake::schemas()),
         owned(queues::schemas()),
         config::schemas(),
+        owned(delivery::schemas()),
         owned(events::schemas()),
         owned(keys::schemas()),
         owned(logs::schemas()),
@@ -149,6 +152,7 @@ fn document() -> Value {
             { "name": TEXT, "description": shared::TEXT, "x-error-codes": errors::service_table() },
             { "name": INTAKE, "description": shared::INTAKE },
             { "name": QUEUES, "description": shared::QUEUES },
+            { "name": delivery::DELIVERY, "description": delivery::DESCRIPTION },
             { "name": CONFIG, "description": config::DESCRIPTION },
             { "name": PLATFORM, "description": shared::PLATFORM },
             { "name": OPERATIONS, "description": shared::OPERATIONS },

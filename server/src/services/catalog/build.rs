@@ -14,6 +14,7 @@ use crate::{
     providers::{self, Auth, Secret},
     services::{
         classify::Rules,
+        delivery::Profiles,
         limits::{self, Limit},
         vault::{self, Vault},
     },
@@ -101,6 +102,7 @@ pub fn snapshot(rows: Configuration, environment: &Environment) -> Snapshot {
             .chain(instances.values().flat_map(|instance| limits_of_instance(instance, &provider_aliases))),
     );
     Snapshot {
+        profiles: Profiles::new(rows.profiles),
         version: rows.version,
         default_instance: environment.default_instance.clone(),
         organizations: rows
@@ -209,6 +211,7 @@ fn provider(row: ProviderRow, environment: &Environment) -> Provider {
         auth,
         headers: headers.into(),
         environment_key,
+        webhook_secret: own.and_then(|own| own.webhook_secret.clone()),
         environment_names: strings(&row.credential["env"]).collect(),
         default_model: row.config["default_model"].as_str().filter(|name| !name.is_empty()).map(str::to_owned),
         is_active: row.is_active,

@@ -11,7 +11,7 @@ use serde_json::Value;
 use super::pricing::Pricing;
 use crate::{
     providers::{Auth, ChatCodec, Secret},
-    services::{classify::Rules, limits},
+    services::{classify::Rules, delivery::Profiles, limits},
 };
 
 /// A state of the configuration.
@@ -36,6 +36,7 @@ pub struct Snapshot {
     pub aliases: HashMap<String, String>,
     pub limits: limits::Index,
     pub rules: Rules,
+    pub profiles: Profiles,
     /// Free settings by key.
     pub settings: HashMap<String, Value>,
 }
@@ -131,6 +132,8 @@ pub struct Provider {
     pub environment_names: Vec<String>,
     /// For work that names the provider and nothing else.
     pub default_model: Option<String>,
+    /// What its messages are signed with.
+    pub webhook_secret: Option<Secret>,
     pub is_active: bool,
     pub sort: i64,
 }

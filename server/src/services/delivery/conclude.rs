@@ -1,5 +1,6 @@
 //! What follows from a result: a pure decision whose rows are written together with the change of the job.
 
+use jsonschema::Validator;
 use serde_json::{Value, json};
 
 use super::{
@@ -97,7 +98,10 @@ pub fn conclude(clock: &Clock, profile: &Profile, request: &RequestRow, report: 
 
 fn assessed(clock: &Clock, profile: &Profile, request: &RequestRow, output: Output) -> Conclusion {
     let content = without_nul(&output.content).into_owned();
-    let found = assess(&output.content_type, &content);
+    let mut found = assess(&output.content_type, &content);
+    if let Some(issue) = profile.schema.as_deref().and_then(|schema| mismatch(schema, &output.content_type, &content)) {
+        found = found.refused(issue);
+    }
     let verdict = judge(profile, &found);
     let mut row = DeliverableRow {
         quality_score: found.score,
@@ -137,11 +141,25 @@ fn assessed(clock: &Clock, profile: &Profile, request: &RequestRow, output: Outp
     }
 }
 
+/// Where a result that should be JSON differs from what is expected of it.
+fn mismatch(schema: &Validator, content_type: &str, content: &str) -> Option<String> {
+    if !matches!(content_type, "json" | "text") {
+        return None;
+    }
+    let Ok(value) = serde_json::from_str::<Value>(content) else {
+        // Of JSON it is said already.
+        return (content_type == "text").then(|| "Invalid JSON content".to_owned());
+    };
+    let error = schema.iter_errors(&value).next()?;
+    let message: String = error.to_string().chars().take(200).collect();
+    Some(format!("Does not fit the schema at \"{}\": {message}", error.instance_path()))
+}
+
 fn judge(profile: &Profile, found: &Assessment) -> Verdict {
     if found.score < profile.reject_below {
         return if profile.on_reject == OnReject::Review { Verdict::PendingReview } else { Verdict::Rejected };
     }
-    let is_good = found.score >= profile.approve_at && found.issues.is_empty();
+    let is_good = found.score >= profile.approve_from && found.issues.is_empty();
     if is_good && profile.auto_approve { Verdict::Approved } else { Verdict::PendingReview }
 }
 
@@ -319,6 +337,13 @@ impl<'a> Story<'a> {
             "error": told,
             "timestamp": rfc3339(self.clock.now_us()),
         }));
+    }
+
+    /// It is tried again.
+    pub fn queued(&mut self, provider: &str, model: &str, reason: &str) {
+        (self.provider, self.model) = (provider.to_owned(), model.to_owned());
+        let retry = self.request.retry_count + 1;
+        self.about_request("request.queued", &[("retry", json!(retry)), ("reason", json!(reason))]);
     }
 
     fn call(&mut self, body: Value) {
@@ -502,6 +527,12 @@ mod tests {
         let again = concluded(&stubborn, text(""));
         assert_eq!((again.retry, again.status, again.verdict), (true, "processing", Verdict::Rejected));
         assert!(again.outbox.is_empty());
+        let schema = super::super::schema_of(&json!({ "type": "object", "required": ["name"] })).unwrap();
+        let shaped = Profile { schema: Some(std::sync::Arc::new(schema)), ..Profile::default() };
+        assert_eq!(concluded(&shaped, text("{\"name\": \"Ada Lovelace\"}")).verdict, Verdict::Approved);
+        let told = calls(&concluded(&shaped, text("{\"nom\": \"Ada Lovelace\"}")))[0]["error"].to_string();
+        assert!(told.contains("Does not fit the schema") && told.contains("name"), "{told}");
+        assert_eq!(concluded(&shaped, text("A clean paragraph about the sea.")).verdict, Verdict::Rejected);
         let tired = RequestRow { retry_count: 3, ..request() };
         let done = conclude(&Clock::fixed(NOW), &stubborn, &tired, text(""));
         assert_eq!((done.retry, done.status), (false, "failed"));

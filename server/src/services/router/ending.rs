@@ -166,7 +166,7 @@ impl Inner {
     /// Puts in what delivery decides about a result, for the request's own job.
     fn conclude(&self, ending: &mut Ending, work: &Work, report: Report) {
         let Some((request, _)) = own(work) else { return };
-        let profile = delivery::Profile::default();
+        let profile = self.catalog.snapshot().profiles.of(request);
         let done = delivery::conclude(&self.clock, &profile, request, report);
         let is_over = done.status != "processing";
         if !is_over {

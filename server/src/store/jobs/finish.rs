@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::{JobRow, submit::INSERT_JOBS};
 use crate::store::{
     Db, StoreError,
-    deliverables::{DeliverableRow, INSERT_DELIVERABLES},
+    deliverables::{DeliverableRow, INSERT_DELIVERABLES, SUPERSEDE},
     events::{NewEvent, events},
     outbox::{INSERT_OUTBOX, OutboxRow},
     rows::{over_rows, write_rows},
@@ -164,7 +164,7 @@ const GO_ON: Sql = over_rows!(
      FROM",
     "WHERE jobs.id = x.value ->> 'id' AND jobs.epoch = CAST(x.value ->> 'epoch' AS BIGINT)"
 );
-const CHANGE_REQUEST: Sql = over_rows!(
+pub(in crate::store) const CHANGE_REQUEST: Sql = over_rows!(
     "UPDATE requests SET status = x.value ->> 'status', provider = x.value ->> 'provider', model = x.value ->> 'model',
         epoch = CAST(x.value ->> 'epoch' AS BIGINT), retry_count = CAST(x.value ->> 'retry_count' AS BIGINT),
         error_message = x.value ->> 'error_message', error_class = x.value ->> 'error_class',
@@ -172,7 +172,7 @@ const CHANGE_REQUEST: Sql = over_rows!(
      FROM",
     "WHERE requests.id = x.value ->> 'id' AND requests.status IN ('pending', 'queued', 'processing')"
 );
-const SET_RESULT: Sql = over_rows!(
+pub(in crate::store) const SET_RESULT: Sql = over_rows!(
     "UPDATE request_bodies SET result = x.value -> 'result' FROM",
     "WHERE request_bodies.request_id = x.value ->> 'id'"
 );
@@ -240,6 +240,12 @@ impl Db {
             write_rows!(self, t, CHANGE_REQUEST, requests);
             write_rows!(self, t, SET_RESULT, results);
             write_rows!(self, t, NOTE_ATTEMPTS, attempts);
+            // A result from outside ends a review that is still open.
+            let over = |ending: &&&Ending| ending.guard == Guard::Live && ending.then == Then::Over;
+            for ending in held.iter().filter(over) {
+                let now_us = ending.request.as_ref().and_then(|request| request.completed_us).unwrap_or_default();
+                sqlx::query(SUPERSEDE).bind(&ending.job_id).bind(now_us).execute(&mut *t).await?;
+            }
             write_rows!(self, t, INSERT_DELIVERABLES, deliverables);
             write_rows!(self, t, INSERT_OUTBOX, outbox);
             write_rows!(self, t, INSERT_JOBS, jobs);

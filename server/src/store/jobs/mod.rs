@@ -20,9 +20,11 @@ pub use bulk::BulkRow;
 pub use cancel::Cancelled;
 pub use claim::{Claim, Kept, Lane};
 pub use finish::{Attempt, Ending, Guard, RequestChange, Then};
+pub(in crate::store) use finish::{CHANGE_REQUEST, SET_RESULT};
 pub use gates::GateRow;
 pub use read::{RequestFilter, Sort};
 pub use stats::QueueRow;
+pub(in crate::store) use submit::INSERT_JOBS;
 pub use submit::{Idempotency, Submission};
 
 /// Waiting this long counts as much as one point of priority.

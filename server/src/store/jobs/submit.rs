@@ -38,7 +38,7 @@ const INSERT_REQUESTS: Sql = insert_rows!("requests";
     text callback_url, int run_at_us, int deadline_us, int created_us, int queued_us, int started_us, int completed_us);
 const INSERT_BODIES: Sql = insert_rows!("request_bodies";
     text request_id, text query, json input, json metadata, json result);
-pub(super) const INSERT_JOBS: Sql = insert_rows!("jobs";
+pub(in crate::store) const INSERT_JOBS: Sql = insert_rows!("jobs";
     text id, text request_id, text org_id, text user_id, text kind, text queue, text tenant, text model, text state, int priority,
     int rank_us, int run_at_us, int deadline_us, int attempt, int max_attempts, int epoch, text worker_id,
     int lease_until_us, int claimed_us, int cancel_us, text reason, text unique_key, text remote_id, json remote,

@@ -2,7 +2,7 @@
 
 use app::types::config::{
     ACCESS, API_KEY, CLASSIFICATION, FieldKind, INSTANCE, LIMIT, MODEL, ORGANIZATION, PROJECT, PROMPT, PROVIDER,
-    ROUTING_RULE, SETTING, Thing, USER,
+    QUALITY_PROFILE, ROUTING_RULE, SETTING, Thing, USER,
 };
 
 /// A thing's table. All parts are SQL.
@@ -71,6 +71,7 @@ static TABLES: &[Table] = &[
             below(&API_KEY, "org_id = $1"),
             below(&MODEL, "org_id = $1"),
             below(&LIMIT, of_organization!("org_id = $1 OR ")),
+            below(&QUALITY_PROFILE, of_organization!("org_id = $1 OR ")),
         ],
         ends: &["DELETE FROM sessions WHERE user_id IN (SELECT user_id FROM users WHERE org_id = $1)"],
         ..plain(&ORGANIZATION, "organizations")
@@ -81,6 +82,7 @@ static TABLES: &[Table] = &[
             below(&ACCESS, "instance_id = $1"),
             below(&API_KEY, "instance_id = $1"),
             below(&LIMIT, "instance_id = $1"),
+            below(&QUALITY_PROFILE, "instance_id = $1"),
         ],
         ..plain(&INSTANCE, "instances")
     },
@@ -113,6 +115,7 @@ static TABLES: &[Table] = &[
     plain(&PROMPT, "prompts"),
     plain(&CLASSIFICATION, "task_classifications"),
     plain(&ROUTING_RULE, "provider_routing_rules"),
+    plain(&QUALITY_PROFILE, "quality_profiles"),
     Table { undo: false, hidden: "key <> 'config_version'", ..plain(&SETTING, "settings") },
 ];
 

@@ -48,6 +48,7 @@ async fn one_of_each(app: &TestApp) -> Vec<(&'static Thing, String)> {
     let access = json!({"user_id": user, "instance_id": "development", "level": "readonly"});
     data(post(app, "/config/instance-access", &access).await);
     data(post(app, "/config/rate-limit", &json!({"instance_id": "development", "requests_per_minute": 900})).await);
+    data(post(app, "/config/quality-profile", &json!({"name": "Careful", "instance_id": "development"})).await);
     let mut own = model("own-model");
     own["org_id"] = ORGANIZATION.into();
     data(post(app, "/config/model-config", &own).await);

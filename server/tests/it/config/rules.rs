@@ -122,6 +122,14 @@ async fn prompts_classifications_and_routes_are_made_changed_and_deleted(databas
             json!({"cost_tier": "free"}),
             "cost_tier must be one of: low, medium, high",
         ),
+        (
+            "quality-profile",
+            "Missing required fields: name",
+            json!({"name": "Careful", "task_type": "text"}),
+            json!({"auto_approve": false, "approve_from": 0.9, "json_schema": {"type": "object"}}),
+            json!({"approve_from": 2}),
+            "approve_from must be from 0 to 1",
+        ),
     ] {
         let all = format!("/config/{kind}");
         let before = data(get(&app, &all).await).as_array().unwrap().len();

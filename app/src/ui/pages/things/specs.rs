@@ -83,6 +83,25 @@ pub const SPECS: &[Spec] = &[
         ..BASE
     },
     Spec {
+        path: "/configure/quality",
+        thing: &config::QUALITY_PROFILE,
+        heading: "Quality profiles",
+        lead: "What is expected of results, and what becomes of those that are not good enough.",
+        columns: &[
+            "name",
+            "instance_id",
+            "task_type",
+            "approve_from",
+            "reject_below",
+            "on_reject",
+            "auto_approve",
+            "is_active",
+        ],
+        more: &["org_id", "created_at", "updated_at"],
+        filters: &["instance_id", "on_reject", "is_active"],
+        ..BASE
+    },
+    Spec {
         path: "/configure/limits",
         thing: &config::LIMIT,
         heading: "Limits and budgets",

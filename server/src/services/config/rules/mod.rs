@@ -105,6 +105,9 @@ pub fn defaults(thing: &Thing, id: &str, fields: &mut Map<String, Value>) {
         "rate-limit" => json!({ "cooldown_seconds": 60, "warn_percent": 80, "is_active": true }),
         "prompt" => json!({ "variables": {}, "is_default": false, "is_active": true }),
         "task-classification" => json!({ "confidence_boost": 0.0, "priority": 0, "is_active": true }),
+        "quality-profile" => json!({
+            "approve_from": 0.8, "reject_below": 0.3, "on_reject": "fail", "auto_approve": true, "is_active": true
+        }),
         "routing-rule" => json!({ "weight": 100, "is_default": false, "is_active": true }),
         _ => Value::Null,
     };

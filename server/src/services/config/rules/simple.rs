@@ -31,6 +31,7 @@ pub fn check(kind: &str, after: &Record) -> Result<(), ConfigError> {
         "prompt" => objects(after, &["variables"]),
         "setting" => objects(after, &["value"]),
         "task-classification" => classification(after),
+        "quality-profile" => profile(after),
         "routing-rule" => {
             known_type(after.text("task_type").unwrap_or_default())?;
             let weight = after.fields.get("weight").and_then(Value::as_i64).unwrap_or_default();
@@ -40,6 +41,23 @@ pub fn check(kind: &str, after: &Record) -> Result<(), ConfigError> {
             Ok(())
         }
         _ => Ok(()),
+    }
+}
+
+fn profile(after: &Record) -> Result<(), ConfigError> {
+    let score = |name: &'static str| {
+        let score = after.fields.get(name).and_then(Value::as_f64).unwrap_or_default();
+        let is_score = (0.0..=1.0).contains(&score);
+        if is_score { Ok(score) } else { Err(ConfigError::field(name, format!("{name} must be from 0 to 1"))) }
+    };
+    if score("reject_below")? > score("approve_from")? {
+        return Err(ConfigError::field("reject_below", "reject_below must be at most approve_from"));
+    }
+    match after.fields.get("json_schema") {
+        None | Some(Value::Null) => Ok(()),
+        Some(schema) => crate::services::delivery::schema_of(schema)
+            .map(drop)
+            .map_err(|error| ConfigError::field("json_schema", format!("json_schema is not a JSON Schema: {error}"))),
     }
 }
 
