@@ -8,7 +8,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use app::types::Role;
 use futures::{Stream, StreamExt, future, stream};
 use serde_json::Value;
-use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 
 pub use build::{Draft, build, storable};
@@ -81,16 +81,9 @@ pub struct Events {
 }
 
 impl Events {
-    /// `told` is notified when events are committed. Streams end when `stop` is cancelled.
-    pub fn start(
-        db: Db,
-        catalog: Arc<Catalog>,
-        clock: Clock,
-        told: Arc<Notify>,
-        stop: CancellationToken,
-        tasks: &Tasks,
-    ) -> Self {
-        let live = Live::start(db.clone(), clock.clone(), told, stop, tasks);
+    /// Streams end when `stop` is cancelled.
+    pub fn start(db: Db, catalog: Arc<Catalog>, clock: Clock, stop: CancellationToken, tasks: &Tasks) -> Self {
+        let live = Live::start(db.clone(), clock.clone(), stop, tasks);
         Self { db, catalog, clock, live, streams: Arc::new(Semaphore::new(STREAMS)) }
     }
 
