@@ -1,5 +1,5 @@
 import type { Locator, Page } from '@playwright/test';
-import { audit, expect, test } from '../support/page.ts';
+import { audit, expect, hydrated, test } from '../support/page.ts';
 
 /** Something that no other run has made. */
 const unique = () => Math.random().toString(36).slice(2, 8);
@@ -99,6 +99,58 @@ test('a thing is made, changed, deleted and brought back', async ({ page, open }
   await expect(page).toHaveURL(/prompts$/);
   await page.getByRole('button', { name: 'Undo' }).click();
   await expect(page.getByRole('heading', { level: 1, name })).toBeVisible();
+});
+
+test('Back asks before it leaves unsaved changes, and then goes back', async ({ page, open }) => {
+  await open('/configure/providers');
+  await page.getByRole('link', { name: 'OpenAI', exact: true }).click();
+  await expect(page.getByRole('heading', { level: 1, name: 'OpenAI' })).toBeVisible();
+  const here = page.url();
+  await page.getByLabel(/^Name/).fill('Another name');
+  const question = page.getByRole('dialog', { name: 'Leave without saving?' });
+  await page.goBack();
+  await expect(question).toBeVisible();
+  await expect(page).toHaveURL(here);
+  await page.getByRole('button', { name: 'Stay here' }).click();
+  await expect(page.getByLabel(/^Name/)).toHaveValue('Another name');
+  await page.goBack();
+  await page.getByRole('button', { name: 'Discard changes' }).click();
+  await expect(page).toHaveURL(/providers$/);
+  await expect(page.getByRole('link', { name: 'OpenAI', exact: true })).toBeVisible();
+  // Nothing is left of the question.
+  await page.goForward();
+  await expect(page).toHaveURL(here);
+  await expect(page.getByLabel(/^Name/)).toHaveValue('OpenAI');
+});
+
+test('limits show how far they are used', async ({ page, open }) => {
+  await open('/configure/limits');
+  await expect(page.getByRole('meter', { name: 'Used' }).first()).toBeVisible();
+  await page.locator('[data-row-link]').first().click();
+  await expect(page.getByRole('heading', { name: 'Used now' })).toBeVisible();
+  await expect(page.getByRole('meter').first()).toBeVisible();
+  expect(await audit(page), 'a limit').toEqual([]);
+});
+
+test('capabilities and prices of a model are inputs', async ({ page, open }) => {
+  await open('/configure/models');
+  await startNew(page, 'model');
+  await expect(sheet(page).getByRole('checkbox', { name: 'text' })).toBeChecked();
+  await sheet(page).getByRole('checkbox', { name: 'embedding' }).check();
+  const prices = sheet(page).getByRole('group', { name: 'Pricing' });
+  await prices.getByLabel('Input', { exact: true }).fill('2.5');
+  await prices.getByLabel('Output', { exact: true }).fill('many');
+  await expect(prices.getByText('Enter a number.')).toBeVisible();
+  expect(await audit(page), 'inputs').toEqual([]);
+  await prices.getByLabel('Output', { exact: true }).fill('10');
+  await prices.getByRole('button', { name: 'As JSON' }).click();
+  const json = prices.getByRole('textbox');
+  expect(JSON.parse(await json.inputValue())).toEqual({ input: 2.5, output: 10 });
+  await json.fill('{"input": 3, "above": []}');
+  await prices.getByRole('button', { name: 'As inputs' }).click();
+  await expect(prices.getByLabel('Input', { exact: true })).toHaveValue('3');
+  await expect(prices.getByLabel('Output', { exact: true })).toHaveValue('');
+  await expect(prices.getByText('There is more in it')).toBeVisible();
 });
 
 test('two people who edit the same thing are told', async ({ page, open, context, allowedFaults }) => {
@@ -251,8 +303,43 @@ test('from an empty organization to a call that its limit stops, in the browser 
     await expect(page.getByRole('list', { name: 'Calls' }).getByText(`story-${id}`).first()).toBeVisible({ timeout: 2_000 });
   }).toPass({ timeout: 20_000 });
 
+  // By the switcher to the own organization, and back again.
+  await open('/');
+  await page.getByRole('button', { name: `Instance: Lab ${id} of Acme ${id}. Change` }).click();
+  await page.getByRole('menuitemradio', { name: 'My organization' }).click();
+  const own = page.getByRole('button', { name: /^Instance: .* of My organization/ });
+  await expect(own).toBeVisible();
+  await hydrated(page);
+  await own.click();
+  await page.getByRole('menuitemradio', { name: `Acme ${id}` }).click();
+  await expect(page.getByRole('button', { name: `Instance: Lab ${id} of Acme ${id}. Change` })).toBeVisible();
+
   await open(`/admin/audit?org=${organization}`);
   await expect(page.getByText(`Story key ${id}`).first()).toBeVisible();
   await page.getByRole('button', { name: 'Verify the chain' }).click();
   await expect(page.getByText(/entries are as they were written/)).toBeVisible();
+});
+
+test('the rules can be tried while one types, and say why', async ({ page, open }) => {
+  await open('/configure/classifications');
+  await page.getByText('Try it').click();
+  const told = page.getByTestId('routing');
+  await page.getByLabel('Request', { exact: true }).fill('Draw a cartoon of a dog');
+  await expect(told.getByText('image:illustration', { exact: true })).toBeVisible();
+  await expect(told.getByText('gemini/gemini-nano-banana', { exact: true })).toBeVisible();
+  await expect(told.getByRole('listitem').first()).toContainText('“draw”');
+  expect(await audit(page)).toEqual([]);
+  await told.getByRole('link', { name: 'Rule' }).first().click();
+  await expect(page).toHaveURL(/classifications\/class_image/);
+
+  await open('/configure/routing');
+  await page.getByText('Try it').click();
+  await page.getByLabel('Request', { exact: true }).fill('Hello');
+  await page.getByLabel('Task type', { exact: true }).selectOption('image');
+  await expect(told.getByText('100 % sure')).toBeVisible();
+  await expect(told.getByText('ideogram/ideogram-v2', { exact: true })).toBeVisible();
+  await page.getByLabel('Model', { exact: true }).fill('nothing-like-it');
+  await expect(told.getByText(/nothing-like-it/).first()).toBeVisible();
+  await page.getByLabel('Request', { exact: true }).fill('');
+  await expect(told).toContainText('Type a request');
 });

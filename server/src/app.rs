@@ -215,23 +215,22 @@ impl App {
         });
 
         let stop = CancellationToken::new();
-        let told = Arc::new(Notify::new());
-        let events =
-            Events::start(core.db.clone(), core.catalog.clone(), clock.clone(), told.clone(), stop.clone(), &tasks);
+        let outbox = Arc::new(Notify::new());
+        let events = Events::start(core.db.clone(), core.catalog.clone(), clock.clone(), stop.clone(), &tasks);
         let delivery = Delivery::new(
             core.db.clone(),
             core.catalog.clone(),
             clock.clone(),
             core.vault.clone(),
             events.live().clone(),
-            told.clone(),
+            outbox.clone(),
         );
         Sender::start(
             core.db.clone(),
             clock.clone(),
             core.vault.clone(),
             Addresses::new(settings.private_ranges()),
-            told.clone(),
+            outbox.clone(),
             &tasks,
         )?;
         let callback_url: CallbackUrl = match settings.server.public_url.as_str() {
@@ -250,7 +249,8 @@ impl App {
                 gateway: gateway.clone(),
                 identity: core.identity.clone(),
                 callback_url,
-                told,
+                events: events.clone(),
+                outbox,
             },
             &settings,
             &tasks,

@@ -1,9 +1,10 @@
 //! Accepts connections and serves them until the process stops: first no new ones, then the running answers may finish
 //! until the drain limit, then the rest is cut.
 
-use std::{convert::Infallible, net::SocketAddr, time::Duration};
+use std::{convert::Infallible, net::SocketAddr, panic::AssertUnwindSafe, time::Duration};
 
-use axum::{Router, body::Body, extract::ConnectInfo};
+use axum::{Router, body::Body, extract::ConnectInfo, http::StatusCode, response::IntoResponse};
+use futures::FutureExt;
 use hyper::{Request, body::Incoming, service::service_fn};
 use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
@@ -18,8 +19,10 @@ use tower::Service;
 
 use crate::{patience::Patience, settings::Server};
 
-/// Longest wait for the head of a request; a connection that sends nothing is closed.
-const HEADER_TIMEOUT: Duration = Duration::from_secs(60);
+/// Longest wait for the head of a request, and so the longest that a connection is kept idle. Longer than proxies keep theirs
+/// (60 seconds, most often): the one who may send the next request has to be the one who closes, or it sends into a
+/// connection that is just being closed.
+const HEADER_TIMEOUT: Duration = Duration::from_secs(90);
 
 /// Serves `router` until `stop` is cancelled and at most `limits.drain_timeout` longer.
 pub async fn serve(listener: TcpListener, router: Router, stop: CancellationToken, limits: &Server) {
@@ -58,10 +61,10 @@ async fn connection(io: TokioIo<Patience<TcpStream>>, peer: SocketAddr, router: 
         request.extensions_mut().insert(ConnectInfo(peer));
         let mut router = router.clone();
         async move {
-            match router.call(request).await {
-                Ok(response) => Ok::<_, Infallible>(response),
-                Err(never) => match never {},
-            }
+            let answer = AssertUnwindSafe(router.call(request)).catch_unwind().await;
+            // What has panicked has told so by itself. Without an answer the client could not know what happened.
+            let answer = answer.unwrap_or_else(|_| Ok(StatusCode::INTERNAL_SERVER_ERROR.into_response()));
+            Ok::<_, Infallible>(answer.unwrap_or_else(|never| match never {}))
         }
     });
     let mut builder = auto::Builder::new(TokioExecutor::new());

@@ -24,7 +24,7 @@ pub use audit::{audit_log, verify_audit_log};
 pub use catalog::models;
 pub use credentials::{credentials, delete_credential, set_credential, test_credential};
 pub use home::{DismissChecklist, dismiss_checklist, load_overview};
-pub use limits::state_of_limit;
+pub use limits::{state_of_limit, states_of_limits};
 pub use models::{
     duplicate_model, load_model_version, model_versions, preview_mapping, restore_model_version, try_routing,
 };

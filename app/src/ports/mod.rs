@@ -125,6 +125,18 @@ pub trait ApiKeys: Send + Sync {
 pub trait Limits: Send + Sync {
     /// How far a limit is used; one that counts for each instance by itself, in the instance the page works in.
     async fn state(&self, caller: &Caller, limit_id: &str) -> Result<LimitState, AppError>;
+    /// The same for several, at most 100; those that the caller cannot see are left out.
+    async fn states(&self, caller: &Caller, limit_ids: &[String]) -> Result<Vec<LimitState>, AppError> {
+        let mut states = Vec::with_capacity(limit_ids.len());
+        for id in limit_ids.iter().take(100) {
+            match self.state(caller, id).await {
+                Ok(state) => states.push(state),
+                Err(AppError::NotFound { .. } | AppError::Forbidden { .. }) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(states)
+    }
 }
 
 /// Things that are configured; `kind` is one of `types::config::THINGS`.

@@ -21,14 +21,23 @@ pub struct Me {
     pub has_password: bool,
     /// A new password needs the present one.
     pub present_password_needed: bool,
+    /// The one they belong to.
     pub organization: String,
-    /// Instances this person may use; the first is the default.
+    /// The one of the instance that the pages work in; a superadmin may work in another than their own.
+    pub place: OrganizationRef,
+    /// Instances of that organization that this person may use; the first is the one that the pages work in.
     pub instances: Vec<InstanceRef>,
     /// `development` or `production`.
     pub environment: String,
     /// Whether the built-in simulator answers for providers without a credential.
     pub simulation: bool,
     pub version: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct OrganizationRef {
+    pub org_id: String,
+    pub name: String,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

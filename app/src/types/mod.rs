@@ -18,7 +18,7 @@ pub use api_key::{ApiKeyDraft, ApiKeyLimit, ApiKeyUse, NewApiKey};
 pub use audit::{AuditProof, AuditQuery, AuditRecord};
 pub use limits::{CapState, LimitState};
 pub use log::{LogFilter, LogLine};
-pub use me::{InstanceRef, Me, Role};
+pub use me::{InstanceRef, Me, OrganizationRef, Role};
 pub use model::ModelCard;
 pub use overview::{Checklist, Overview, ProviderCard, ProviderState, Totals};
 pub use page::Page;

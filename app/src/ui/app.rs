@@ -20,7 +20,7 @@ use super::pages::{
 };
 use super::{
     kit::{Toaster, provide_clock, provide_toasts},
-    layout::{Frame, provide_frame},
+    layout::{Frame, guard_history, provide_frame},
     me::provide_me,
     pages::{not_found::NotFoundPage, sign_in::SignInPage},
 };
@@ -49,6 +49,7 @@ pub fn App() -> impl IntoView {
     provide_meta_context();
     provide_me();
     provide_frame();
+    guard_history();
     provide_toasts();
     provide_clock();
     view! {

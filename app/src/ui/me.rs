@@ -1,20 +1,23 @@
-//! "Who am I": one resource for all pages, and the value itself below the guard.
+//! "Who am I": known before a page is drawn, and the value itself below the guard.
 
 use leptos::prelude::*;
 
-use crate::{api, error::AppError, types::Me};
+use crate::{error::AppError, types::Me};
 
-/// The one question to the server; `None` means that nobody is signed in.
-pub type MeResource = Resource<Result<Option<Me>, AppError>>;
+/// Who is signed in; `None` means nobody. It could not be found out while the database is away.
+#[derive(Clone)]
+pub struct Known(pub Result<Option<Me>, AppError>);
 
-/// Asks once; blocking, so that a page for signed-in people can still answer with a redirect.
+/// Takes what the server knew before it began to draw; the browser reads it from the page. Nothing waits for it: what is
+/// drawn behind something that is awaited may be made several times on the server, with all that it reads.
 pub fn provide_me() {
-    provide_context::<MeResource>(Resource::new_blocking(|| (), |()| api::who_am_i()));
+    let told = SharedValue::new(|| use_context::<Known>().map_or(Ok(None), |known| known.0));
+    provide_context(Known(told.into_inner()));
 }
 
-/// The question, to be awaited below a `Suspense`.
-pub fn use_me_resource() -> Option<MeResource> {
-    use_context()
+/// Who is signed in, as the guard sees it.
+pub fn known() -> Result<Option<Me>, AppError> {
+    use_context::<Known>().map_or(Ok(None), |known| known.0)
 }
 
 /// The signed-in person. `Some` on every page below `Frame`.

@@ -12,7 +12,7 @@ use axum::{
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use super::{RequestInfo, auth, problem::Problem};
+use super::{RequestInfo, auth, event_stream, problem::Problem};
 use crate::{
     clock::rfc3339,
     providers::input::{self, InputError},
@@ -52,16 +52,21 @@ struct Asked {
 }
 
 /// Takes work in: one request, or a list of them.
-pub async fn intake(State(state): State<AppState>, Extension(info): Extension<RequestInfo>, request: Request) -> Response {
+pub async fn intake(
+    State(state): State<AppState>,
+    Extension(info): Extension<RequestInfo>,
+    request: Request,
+) -> Response {
     answer(&state, info, async |info| {
         let (parts, body) = request.into_parts();
         let first = auth::caller(&state, &parts, Some("default")).await?;
         let body = state.read_body(body).await?;
         let (asked, is_batch) = read(&body)?;
-        let caller = caller(&state, &parts, first, asked.first().and_then(|asked| asked.instance_id.as_deref())).await?;
+        let caller =
+            caller(&state, &parts, first, asked.first().and_then(|asked| asked.instance_id.as_deref())).await?;
         let app = header(&parts.headers, "x-app-id");
         let drafts = asked.into_iter().map(|asked| asked.draft(app)).collect();
-        let once = header(&parts.headers, "idempotency-key").map(|key| once(key, &body)).transpose()?;
+        let once = idempotency_key(&parts.headers).map(|key| once(key, "intake", &body)).transpose()?;
         let visit = Visit { ip: info.ip.clone(), user_agent: info.user_agent.clone(), request_id: None };
         let receipts = state.router.accept(&caller, "intake", &visit, drafts, once).await?;
         if is_batch {
@@ -82,7 +87,11 @@ pub async fn intake(State(state): State<AppState>, Extension(info): Extension<Re
 }
 
 /// Where a request stands.
-pub async fn status(State(state): State<AppState>, Extension(info): Extension<RequestInfo>, request: Request) -> Response {
+pub async fn status(
+    State(state): State<AppState>,
+    Extension(info): Extension<RequestInfo>,
+    request: Request,
+) -> Response {
     answer(&state, info, async |_| {
         let (parts, _) = request.into_parts();
         let caller = auth::caller(&state, &parts, None).await?;
@@ -96,8 +105,35 @@ pub async fn status(State(state): State<AppState>, Extension(info): Extension<Re
     .await
 }
 
+/// The life of one request as it goes on: its events from the beginning, or from the one that `Last-Event-ID` names, to its
+/// end.
+pub async fn stream(
+    State(state): State<AppState>,
+    Extension(info): Extension<RequestInfo>,
+    request: Request,
+) -> Response {
+    answer(&state, info, async |_| {
+        let (parts, _) = request.into_parts();
+        let caller = auth::caller(&state, &parts, None).await?;
+        let request = state.router.find(&caller, &request_id(&parts)?, Deed::Jobs).await?;
+        let after = match header(&parts.headers, "last-event-id") {
+            None => 0,
+            Some(seen) => seen.parse().map_err(|_| {
+                InputError::field("Last-Event-ID", "Last-Event-ID must be the id of an event of this stream")
+            })?,
+        };
+        let (events, place) = state.events.life_of(&request.id, after).await?;
+        Ok(event_stream::respond(events, place, state.settings.gateway.keep_alive))
+    })
+    .await
+}
+
 /// Cancels a request that nobody works on yet.
-pub async fn cancel(State(state): State<AppState>, Extension(info): Extension<RequestInfo>, request: Request) -> Response {
+pub async fn cancel(
+    State(state): State<AppState>,
+    Extension(info): Extension<RequestInfo>,
+    request: Request,
+) -> Response {
     answer(&state, info, async |_| {
         let (parts, body) = request.into_parts();
         let caller = auth::caller(&state, &parts, None).await?;
@@ -114,7 +150,11 @@ pub async fn cancel(State(state): State<AppState>, Extension(info): Extension<Re
 }
 
 /// The queues at a glance, for those who administer the instance.
-pub async fn state(State(state): State<AppState>, Extension(info): Extension<RequestInfo>, request: Request) -> Response {
+pub async fn state(
+    State(state): State<AppState>,
+    Extension(info): Extension<RequestInfo>,
+    request: Request,
+) -> Response {
     answer(&state, info, async |_| {
         let (parts, _) = request.into_parts();
         let caller = auth::caller(&state, &parts, None).await?;
@@ -175,7 +215,10 @@ impl Asked {
             priority: self.priority,
             callback_url: named(self.callback_url),
             metadata: self.metadata.map_or(Value::Null, Value::Object),
-            input: self.options.map(|options| Map::from_iter([("options".to_owned(), options.into())])).unwrap_or_default(),
+            input: self
+                .options
+                .map(|options| Map::from_iter([("options".to_owned(), options.into())]))
+                .unwrap_or_default(),
             tags: self.tags,
             delay_us: self.delay_ms.map(micros),
             deadline_us: self.deadline_ms.map(micros),
@@ -186,7 +229,8 @@ impl Asked {
     }
 }
 
-fn receipt(receipt: &Receipt) -> Value {
+/// What the caller is told of accepted work.
+pub fn receipt(receipt: &Receipt) -> Value {
     json!({
         "success": true,
         "request_id": receipt.request_id,
@@ -251,12 +295,17 @@ fn header<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     headers.get(name)?.to_str().ok().map(str::trim).filter(|text| !text.is_empty())
 }
 
+/// The header of that name.
+pub fn idempotency_key(headers: &HeaderMap) -> Option<&str> {
+    header(headers, "idempotency-key")
+}
+
 /// The caller's name for this very call.
-pub fn once(key: &str, body: &[u8]) -> Result<Once, Problem> {
+pub fn once(key: &str, route: &'static str, body: &[u8]) -> Result<Once, Problem> {
     if key.len() > 255 {
         return Err(InputError::field("Idempotency-Key", "Idempotency-Key is at most 255 characters long").into());
     }
-    Ok(Once::new(key.to_owned(), "intake", body))
+    Ok(Once::new(key.to_owned(), route, body))
 }
 
 /// `Prefer: wait=n` (RFC 7240): how long the caller would like to wait for the end.

@@ -4,16 +4,15 @@ mod auth;
 mod config;
 mod delivery;
 mod envelope;
+mod event_stream;
 mod facts;
 mod intake;
-mod logs;
 mod openai;
 pub(crate) mod openapi;
 mod ops;
 mod problem;
 pub mod routes;
 mod sse;
-mod system;
 mod table;
 mod text;
 

@@ -14,12 +14,11 @@ use crate::{
     providers::{ErrorClass, input::InputError},
     services::{
         delivery::DeliveryError,
+        events::EventsError,
         gateway::{GatewayError, Source},
         identity::{Denied, IdentityError},
         limits::{LimitError, Pool, Refusal},
-        logs::LogsError,
         router::RouterError,
-        system::SystemError,
     },
 };
 
@@ -74,23 +73,13 @@ impl From<RouterError> for Problem {
     }
 }
 
-impl From<LogsError> for Problem {
-    fn from(error: LogsError) -> Self {
+impl From<EventsError> for Problem {
+    fn from(error: EventsError) -> Self {
         match error {
-            LogsError::Denied(denied) => IdentityError::Denied(denied).into(),
-            LogsError::UnknownInstance(name) => IdentityError::UnknownInstance(name).into(),
-            LogsError::Invalid { field, message } => InputError::field(field, message).into(),
-            LogsError::Busy => IdentityError::Busy.into(),
-            LogsError::Store(error) => IdentityError::Store(error).into(),
-        }
-    }
-}
-
-impl From<SystemError> for Problem {
-    fn from(error: SystemError) -> Self {
-        match error {
-            SystemError::Denied(denied) => IdentityError::Denied(denied).into(),
-            SystemError::Store(error) => IdentityError::Store(error).into(),
+            EventsError::Denied(denied) => IdentityError::Denied(denied).into(),
+            EventsError::Invalid { field, message } => InputError::field(field, message).into(),
+            EventsError::Busy => IdentityError::Busy.into(),
+            EventsError::Store(error) => IdentityError::Store(error).into(),
         }
     }
 }

@@ -8,7 +8,7 @@ use axum::{
 };
 use tower_http::compression::CompressionLayer;
 
-use super::{config, delivery, envelope, intake, logs, openai, openapi, ops, system, table::Table, text};
+use super::{config, delivery, envelope, intake, openai, openapi, ops, table::Table, text};
 use crate::state::AppState;
 
 /// Everything but the pages.
@@ -24,7 +24,6 @@ pub fn api(state: &AppState) -> Router<AppState> {
         .route("/intake/", any(text::unknown))
         .nest("/delivery", delivery_service().router().fallback(text::unknown))
         .route("/delivery/", any(text::unknown))
-        .merge(platform().router())
         .nest("/config", config::table().router().fallback(config::unknown))
         .route("/config/", get(config::health))
         .merge(operations().router())
@@ -53,6 +52,7 @@ fn intake_service() -> Table {
     Table::new(text::unknown)
         .post("/intake", intake::intake)
         .get("/status", intake::status)
+        .get("/stream", intake::stream)
         .post("/cancel", intake::cancel)
         .get("/state", intake::state)
         .get("/health", intake::health)
@@ -74,15 +74,6 @@ fn delivery_service() -> Table {
         .get("/health", delivery::health)
 }
 
-/// The platform itself, for those who administer it.
-fn platform() -> Table {
-    Table::new(text::unknown)
-        .get("/config/logs", logs::list)
-        .delete("/config/logs", logs::delete)
-        .get("/config/logs/stream", logs::follow)
-        .get("/config/system", system::state)
-}
-
 /// Needs no key.
 fn operations() -> Table {
     Table::default().get("/health", ops::live).get("/health/live", ops::live).get("/health/ready", ops::ready)
@@ -101,7 +92,6 @@ pub fn listed() -> Vec<(Method, String)> {
         ("/intake", intake_service()),
         ("/delivery", delivery_service()),
         ("/config", config::table()),
-        ("", platform()),
         ("", operations()),
         ("", reference()),
     ];

@@ -5,18 +5,23 @@ use std::sync::Arc;
 use axum::{
     Extension, Json,
     extract::{Request, State},
-    http::{HeaderValue, Version, header},
+    http::{HeaderMap, HeaderValue, StatusCode, Version, header},
     response::{IntoResponse, Response},
 };
 use bytes::BytesMut;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
-use super::{RequestInfo, auth, facts, problem::Problem, sse};
+use super::{RequestInfo, auth, facts, intake, problem::Problem, sse};
 use crate::{
     clock::rfc3339,
-    providers::{ChatChunk, ChatInput, input},
+    providers::{
+        ChatChunk, ChatInput,
+        input::{self, InputError},
+    },
     services::{
         gateway::{Context, Facts, GatewayError, Reply},
+        identity::{Caller, Visit},
+        router::{Draft, Receipt, RouterError},
         text::{self, TextRequest},
     },
     state::{AppState, timeout},
@@ -30,7 +35,10 @@ pub async fn generate(
 ) -> Response {
     let (request_id, now_us) = (info.request_id.clone(), info.started_us);
     let done = async {
-        let (context, input) = prepare(&state, info, request, false).await?;
+        let (context, input) = match prepare(&state, info, request, false).await? {
+            Prepared::Now(context, input) => (context, input),
+            Prepared::Later(receipt) => return Ok(accepted(&receipt)),
+        };
         let started = context.started;
         match state.gateway.chat(context, input).await? {
             Reply::Whole { completion, facts } => {
@@ -62,7 +70,9 @@ pub async fn generate_stream(
     let (request_id, now_us) = (info.request_id.clone(), info.started_us);
     let version = request.version();
     let done = async {
-        let (context, input) = prepare(&state, info, request, true).await?;
+        let Prepared::Now(context, input) = prepare(&state, info, request, true).await? else {
+            return Err(InputError::field("async", "a stream is answered at once; leave async out").into());
+        };
         match state.gateway.chat(context, input).await? {
             Reply::Stream(stream) => {
                 let frames = TextFrames { request_id: request_id.clone() };
@@ -99,12 +109,46 @@ pub async fn unknown(State(state): State<AppState>, Extension(info): Extension<R
     Problem::NotFound("Not Found".to_owned()).service(&info.request_id, state.clock.now_us())
 }
 
-async fn prepare(
+/// A call that is made now, or work that was taken in.
+enum Prepared {
+    Now(Context, ChatInput),
+    Later(Receipt),
+}
+
+/// The receipt of work that is done later, as the intake gives it.
+fn accepted(receipt: &Receipt) -> Response {
+    (StatusCode::ACCEPTED, Json(intake::receipt(receipt))).into_response()
+}
+
+/// Hands the same request to the router.
+async fn later(
     state: &AppState,
-    info: RequestInfo,
-    request: Request,
-    stream: bool,
-) -> Result<(Context, ChatInput), Problem> {
+    caller: &Caller,
+    info: &RequestInfo,
+    request: TextRequest,
+    headers: &HeaderMap,
+    body: &[u8],
+) -> Result<Receipt, Problem> {
+    let prompt = request.prompt.clone().filter(|prompt| !prompt.trim().is_empty());
+    let query = prompt.ok_or_else(|| InputError::field("prompt", "Prompt is required"))?;
+    let model = text::name(&state.gateway, caller, request.model_id.clone(), request.model.clone());
+    let model = model.filter(|name| name != "auto").map(|name| state.gateway.model(&name, caller)).transpose()?;
+    let draft = Draft {
+        query,
+        task_type: Some("text".to_owned()),
+        provider: model.as_ref().map(|model| model.provider.id.to_string()),
+        model: model.map(|model| if model.is_listed { model.id.clone() } else { model.upstream.to_string() }),
+        project_id: caller.project_id.clone(),
+        input: Map::from_iter([("options".to_owned(), json!(request.options))]),
+        ..Draft::default()
+    };
+    let once = intake::idempotency_key(headers).map(|key| intake::once(key, "text", body)).transpose()?;
+    let visit = Visit { ip: info.ip.clone(), user_agent: info.user_agent.clone(), request_id: None };
+    let receipts = state.router.accept(caller, "text", &visit, vec![draft], once).await?;
+    receipts.into_iter().next().ok_or_else(|| RouterError::MissingQuery.into())
+}
+
+async fn prepare(state: &AppState, info: RequestInfo, request: Request, stream: bool) -> Result<Prepared, Problem> {
     let (parts, body) = request.into_parts();
     // Who has no key learns nothing about the body.
     let caller = auth::caller(state, &parts, Some("default")).await?;
@@ -129,6 +173,9 @@ async fn prepare(
             caller.project_id = Some(project);
         }
     }
+    if request.is_async && !stream {
+        return later(state, &caller, &info, request, &parts.headers, &body).await.map(Prepared::Later);
+    }
     let model = request.model_id.clone().or_else(|| request.model.clone());
     let read =
         text::prepare(&state.gateway, &caller, request, stream).and_then(|input| Ok((input, timeout(&parts.headers)?)));
@@ -136,7 +183,7 @@ async fn prepare(
     match read {
         Ok((input, timeout)) => {
             context.timeout = timeout;
-            Ok((context, input))
+            Ok(Prepared::Now(context, input))
         }
         Err(error) => Err(state.gateway.refuse(context, model, error).await.into()),
     }

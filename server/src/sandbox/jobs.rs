@@ -21,7 +21,7 @@ use super::generic::{Generic, usage};
 use crate::providers::transport::is_local;
 
 /// Jobs kept; the oldest are forgotten.
-const KEPT: usize = 1000;
+const KEPT: usize = 10_000;
 /// Jobs that a list shows.
 const LISTED: usize = 100;
 /// Polls that find a job running before one finds it done.
@@ -31,7 +31,7 @@ const REFUSED_POLLS: u32 = 2;
 /// How long a job takes that tells its end by itself and shall not end by polls.
 const SELF_MADE: Duration = Duration::from_millis(20);
 /// Callbacks that wait or are on their way; further ones are not sent.
-const CALLBACKS: usize = 1000;
+const CALLBACKS: usize = 10_000;
 const CALLBACK_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Jobs by age, oldest first, and what was counted.
@@ -122,7 +122,8 @@ impl Job {
 
     /// The callback, once, when it has ended.
     fn due(&mut self) -> Option<Message> {
-        let url = self.callback_url.take_if(|_| !matches!(self.status, "queued" | "running"))?;
+        let has_ended = self.has_ended();
+        let url = self.callback_url.take_if(|_| has_ended)?;
         Some(Message {
             url,
             body: self.told(),
@@ -189,14 +190,14 @@ fn accept(sim: &Arc<Sim>, exchange: &mut Exchange) -> Result<Reply, Failure> {
         let text = answer.choices.first().map(|choice| choice.text.as_str()).unwrap_or_default();
         json!({"output": {"text": text}, "usage": answer.usage.as_ref().map(usage)})
     };
-    let told = {
+    let (told, is_new) = {
         let mut held = sim.jobs.held.lock();
         held.counts.submitted += 1;
         let known = held.jobs.iter().find(|job| !job.is_refused && key.is_some() && job.idempotency_key == key);
         match known.map(Job::told).filter(|_| !faults.forgetful) {
             Some(told) => {
                 held.counts.repeated += 1;
-                told
+                (told, false)
             }
             None => {
                 let by_itself = callback_url.is_some() && faults.pending.is_none();
@@ -223,11 +224,11 @@ fn accept(sim: &Arc<Sim>, exchange: &mut Exchange) -> Result<Reply, Failure> {
                 if let Some(after) = alarm {
                     end_after(sim, id, after);
                 }
-                told
+                (told, true)
             }
         }
     };
-    match faults.lost {
+    match faults.lost.filter(|_| is_new) {
         // The work is begun, and the caller does not hear of it.
         Some(0) => exchange.cut(),
         Some(status) => return Err(Failure::status(status)),

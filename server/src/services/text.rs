@@ -1,7 +1,7 @@
 //! The text service: one prompt, one text. It adds the model's prompt template and the service's defaults, and leaves the
 //! rest to the gateway.
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::{
     catalog::PromptTemplate,
@@ -26,11 +26,14 @@ pub struct TextRequest {
     pub model: Option<String>,
     pub instance_id: Option<String>,
     pub project_id: Option<String>,
+    /// Answer with a receipt, and do it later.
+    #[serde(default, rename = "async")]
+    pub is_async: bool,
     #[serde(default)]
     pub options: TextOptions,
 }
 
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, Default, Deserialize, Serialize)]
 #[serde(default)]
 pub struct TextOptions {
     pub max_tokens: Option<u32>,
@@ -54,16 +57,7 @@ pub fn prepare(
         .prompt
         .filter(|prompt| !prompt.trim().is_empty())
         .ok_or_else(|| InputError::field("prompt", "Prompt is required"))?;
-    let named = |name: Option<String>| name.filter(|name| !name.trim().is_empty());
-    let (model_id, model) = (named(request.model_id), named(request.model));
-    let name = match (model_id, model) {
-        // An unknown `model_id` gives way to `model`.
-        (Some(id), Some(model)) => match gateway.model(&id, caller) {
-            Err(GatewayError::UnknownModel { .. }) => Some(model),
-            _ => Some(id),
-        },
-        (id, model) => id.or(model),
-    };
+    let name = name(gateway, caller, request.model_id, request.model);
     let resolved = match name.as_deref() {
         None | Some("auto") => None,
         Some(name) => Some(gateway.model(name, caller)?),
@@ -72,6 +66,18 @@ pub fn prepare(
     // Its own defaults must not make a model refuse the call.
     let takes_sampling = resolved.as_ref().is_none_or(|model| !model.lacks.iter().any(|f| f == "sampling_params"));
     Ok(ChatInput::from_typed(name, stream, chat(prompt, request.options, &template, takes_sampling)))
+}
+
+/// The model that is meant: an unknown `model_id` gives way to `model`.
+pub fn name(gateway: &Gateway, caller: &Caller, model_id: Option<String>, model: Option<String>) -> Option<String> {
+    let named = |name: Option<String>| name.filter(|name| !name.trim().is_empty());
+    match (named(model_id), named(model)) {
+        (Some(id), Some(model)) => match gateway.model(&id, caller) {
+            Err(GatewayError::UnknownModel { .. }) => Some(model),
+            _ => Some(id),
+        },
+        (id, model) => id.or(model),
+    }
 }
 
 fn chat(prompt: String, options: TextOptions, template: &PromptTemplate, takes_sampling: bool) -> ChatRequest {

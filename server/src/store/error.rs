@@ -49,6 +49,8 @@ impl From<sqlx::Error> for StoreError {
             E::Io(_) | E::Tls(_) | E::PoolTimedOut | E::PoolClosed | E::WorkerCrashed => {
                 Self::Unavailable(error.to_string())
             }
+            // Whoever answered was no database: a proxy that has none behind it hangs up at once.
+            E::Protocol(_) => Self::Unavailable(error.to_string()),
             _ => Self::Other(error.to_string()),
         }
     }

@@ -121,6 +121,7 @@ pub mod lock;
 pub mod logs;
 pub mod model_versions;
 pub mod models;
+mod nul;
 pub mod organizations;
 pub mod outbox;
 pub mod profiles;

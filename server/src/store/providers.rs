@@ -15,8 +15,9 @@ pub struct ProviderRow {
     pub base_url: String,
     /// `{"header", "prefix"}` or `{"query"}`, and `"env"`: names of environment variables. `{}` needs no credential.
     pub credential: Value,
-    /// Optional `aliases` (other names), `headers` (sent with each call), `mapping_base_url` (what relative endpoints of a
-    /// payload mapping are joined to, when it is not `base_url`), `timeout_ms`.
+    /// Optional `aliases` (other names), `default_model` (for work that names only the provider), `headers` (sent with each
+    /// call), `mapping_base_url` (what relative endpoints of a payload mapping are joined to, when it is not `base_url`),
+    /// `timeout_ms`.
     pub config: Value,
     pub is_active: bool,
     /// Place in lists.

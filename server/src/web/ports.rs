@@ -13,8 +13,8 @@ use app::{
     error::AppError,
     ports::{self, Caller, Origin, Ports},
     types::{
-        Attempt, Checklist, InstanceRef, Me, ModelCard, Overview, Page, ProviderCard, ProviderState, RunDetail,
-        RunFilter, RunSummary, SignInIssuer, Totals,
+        Attempt, Checklist, InstanceRef, Me, ModelCard, OrganizationRef, Overview, Page, ProviderCard, ProviderState,
+        RunDetail, RunFilter, RunSummary, SignInIssuer, Totals,
     },
 };
 use async_trait::async_trait;
@@ -105,36 +105,46 @@ pub(super) fn outward(error: IdentityError, request_id: &str) -> AppError {
     }
 }
 
+/// Who is signed in, for the frame of every page.
+pub(super) async fn me(state: &AppState, caller: &Caller) -> Result<Me, AppError> {
+    let snapshot = state.catalog.snapshot();
+    let user = snapshot.users.get(&caller.user_id).cloned().ok_or(AppError::Unauthorized)?;
+    let has_password =
+        state.identity.has_password(&user.id).await.map_err(|error| outward(error, &caller.request_id))?;
+    let chosen = snapshot.instances.get(&caller.instance_id);
+    let org_id = chosen.map_or(&user.org_id, |instance| &instance.org_id);
+    let name = |org_id: &String| snapshot.organizations.get(org_id).map(|o| o.name.clone()).unwrap_or_default();
+    let mut instances: Vec<InstanceRef> = identity::usable_instances(&snapshot, &user)
+        .iter()
+        .filter(|instance| instance.org_id == *org_id)
+        .map(|instance| InstanceRef {
+            instance_id: instance.id.clone(),
+            name: instance.name.clone(),
+            stores_contents: instance.store_contents,
+        })
+        .collect();
+    // The chosen one first.
+    instances.sort_by_key(|instance| instance.instance_id != caller.instance_id);
+    Ok(Me {
+        user_id: user.id.clone(),
+        name: user.name.clone(),
+        email: user.email.clone(),
+        role: user.role,
+        has_password,
+        present_password_needed: has_password && !caller.is_fresh_link,
+        organization: name(&user.org_id),
+        place: OrganizationRef { org_id: org_id.clone(), name: name(org_id) },
+        instances,
+        environment: state.settings.environment.as_str().to_owned(),
+        simulation: state.gateway.simulator().is_some(),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+    })
+}
+
 #[async_trait]
 impl ports::Account for Pages {
     async fn me(&self, caller: &Caller) -> Result<Me, AppError> {
-        let snapshot = self.state.catalog.snapshot();
-        let user = self.user(&snapshot, caller)?;
-        let has_password =
-            self.state.identity.has_password(&user.id).await.map_err(|error| outward(error, &caller.request_id))?;
-        let mut instances: Vec<InstanceRef> = identity::usable_instances(&snapshot, &user)
-            .iter()
-            .map(|instance| InstanceRef {
-                instance_id: instance.id.clone(),
-                name: instance.name.clone(),
-                stores_contents: instance.store_contents,
-            })
-            .collect();
-        // The chosen one first.
-        instances.sort_by_key(|instance| instance.instance_id != caller.instance_id);
-        Ok(Me {
-            user_id: user.id.clone(),
-            name: user.name.clone(),
-            email: user.email.clone(),
-            role: user.role,
-            has_password,
-            present_password_needed: has_password && !caller.is_fresh_link,
-            organization: snapshot.organizations.get(&user.org_id).map(|o| o.name.clone()).unwrap_or_default(),
-            instances,
-            environment: self.state.settings.environment.as_str().to_owned(),
-            simulation: self.state.gateway.simulator().is_some(),
-            version: env!("CARGO_PKG_VERSION").to_owned(),
-        })
+        me(&self.state, caller).await
     }
 
     async fn sign_in(&self, email: &str, password: &str, origin: Origin) -> Result<String, AppError> {

@@ -1,6 +1,9 @@
 //! Sessions of the consoles: who is behind a page's request.
 
-use app::ports::{Caller, Origin};
+use app::{
+    ports::{Caller, Origin},
+    ui::me::Known,
+};
 use axum::{
     extract::{Request, State},
     http::{HeaderValue, StatusCode, header, request::Parts},
@@ -10,6 +13,7 @@ use axum::{
 use leptos::prelude::{provide_context, use_context};
 use tracing::Instrument;
 
+use super::ports;
 use crate::{
     http::{RequestInfo, same_origin},
     state::AppState,
@@ -39,6 +43,14 @@ async fn answer(state: AppState, info: RequestInfo, mut request: Request, next: 
         Some(cookies) => find_caller(&state, cookies, &request_id, &origin).await,
         None => None,
     };
+    // Pages are drawn around who is signed in; functions ask for what they need.
+    if !request.uri().path().starts_with("/_fn/") {
+        let me = match &caller {
+            Some(caller) => ports::me(&state, caller).await.map(Some),
+            None => Ok(None),
+        };
+        request.extensions_mut().insert(Known(me));
+    }
     request.extensions_mut().insert(caller);
     request.extensions_mut().insert(origin);
     request.extensions_mut().insert(info);
@@ -60,6 +72,9 @@ async fn answer(state: AppState, info: RequestInfo, mut request: Request, next: 
 pub fn provide() {
     let Some(parts) = use_context::<Parts>() else { return };
     provide_context(parts.extensions.get::<Option<Caller>>().cloned().flatten());
+    if let Some(known) = parts.extensions.get::<Known>() {
+        provide_context(known.clone());
+    }
     provide_context(parts.extensions.get::<Origin>().cloned().unwrap_or_default());
 }
 

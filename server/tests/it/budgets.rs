@@ -298,6 +298,8 @@ async fn pages_show_how_far_a_limit_is_used(database: Database) {
     assert!(state.body["spent_month_micro_usd"].as_i64().unwrap() > 0);
     assert_eq!(state.body["caps"][1]["resets_us"], 1_801_440_000_000_000i64, "the first of February");
     assert_eq!(app.call(&browser, "limits/state", &json!({"limit_id": "none"})).await.status, 404);
+    let states = app.call(&browser, "limits/states", &json!({"limit_ids": ["none", "budget"]})).await.ok();
+    assert_eq!(states.body, json!([state.body]));
     // The API says the same.
     let told = answer(app.get("/config/rate-limit/budget/state")).await.ok();
     let data = &told.body["data"];

@@ -2,8 +2,12 @@
 
 use serde_json::json;
 
+use server::services::{catalog::seed::ORGANIZATION, config::read_document};
+
 use crate::support::{
-    Database, Place, eventually, hello, on_both,
+    Database, Place,
+    database::raw,
+    eventually, hello, on_both,
     process::{Server, electrons, electrons_at, run, stderr, stdout, write},
 };
 
@@ -13,6 +17,9 @@ on_both!(
     people_are_made_beside_a_server,
     a_migration_leaves_the_welcome_to_the_server,
     health_is_told_by_the_exit_code,
+    the_configuration_is_carried_as_a_document,
+    a_list_of_models_and_a_table_of_prices_are_applied,
+    the_audit_log_is_verified,
 );
 
 /// A chat call to a server that is another process.
@@ -124,6 +131,104 @@ async fn health_is_told_by_the_exit_code(database: Database) {
     let gone = run(electrons_at(&place, &["healthcheck", "--url", &url])).await;
     assert_eq!(gone.status.code(), Some(1));
     assert!(stderr(&gone).contains(&url), "{}", stderr(&gone));
+}
+
+/// A command that succeeds; what it printed.
+async fn told(place: &Place, arguments: &[&str]) -> String {
+    let done = run(electrons_at(place, arguments)).await;
+    assert!(done.status.success(), "{arguments:?}: {}", stderr(&done));
+    stdout(&done)
+}
+
+/// A command that fails; what it said of that.
+async fn failed(place: &Place, arguments: &[&str]) -> String {
+    let done = run(electrons_at(place, arguments)).await;
+    assert_eq!((done.status.code(), stdout(&done).as_str()), (Some(1), ""), "{arguments:?}");
+    stderr(&done)
+}
+
+async fn the_configuration_is_carried_as_a_document(database: Database) {
+    let place = Place::new(&database).await;
+    let server = Server::at(&place).await;
+    let key = server.api_key.clone().unwrap();
+    let name = async || {
+        let url = format!("{}/config/instance/production", server.base_url);
+        let instance = crate::support::answer(crate::support::client().get(url).bearer_auth(&key)).await.ok();
+        instance.body["data"]["name"].as_str().unwrap().to_owned()
+    };
+    let exported = told(&place, &["config", "export"]).await;
+    assert_eq!(read_document(&exported).unwrap()["electrons"], 1);
+    assert!(!exported.contains(&key));
+    write(place.folder.path(), "all.yaml", &exported);
+    assert_eq!(told(&place, &["config", "apply", "all.yaml"]).await, "Everything is so already.\n");
+
+    let changes = "provider:\n  - id: newcomer\n    display_name: New\n    base_url: http://new\n\
+                   instance:\n  - instance_id: production\n    name: Renamed\n";
+    write(place.folder.path(), "some.yaml", changes);
+    let lines = "~ instance production\n    name: \"Production\" -> \"Renamed\"\n+ provider newcomer\n";
+    let dry = told(&place, &["config", "apply", "some.yaml", "--dry-run"]).await;
+    assert_eq!(dry, format!("{lines}2 things would change.\n"));
+    assert_eq!(told(&place, &["config", "export"]).await, exported, "nothing was changed");
+    assert_eq!(told(&place, &["config", "apply", "some.yaml"]).await, format!("{lines}2 things changed.\n"));
+    eventually("the server notices", || async { (name().await == "Renamed").then_some(()) }).await;
+    assert_eq!(told(&place, &["config", "apply", "some.yaml"]).await, "Everything is so already.\n");
+    assert!(told(&place, &["config", "export"]).await.contains("newcomer"));
+
+    write(place.folder.path(), "wrong.yaml", &format!("{changes}prompt:\n  - nmae: x\n"));
+    assert_eq!(
+        failed(&place, &["config", "apply", "wrong.yaml"]).await,
+        "error: prompt[0]: there is no field \"nmae\"\n"
+    );
+    let missing = failed(&place, &["config", "apply", "nowhere.yaml"]).await;
+    assert!(missing.starts_with("error: cannot read nowhere.yaml: "), "{missing}");
+    assert!(server.stop().await.success());
+}
+
+async fn a_list_of_models_and_a_table_of_prices_are_applied(database: Database) {
+    let place = Place::new(&database).await;
+    let server = Server::at(&place).await;
+    let list = "model_list:\n  - model_name: our.gpt\n    litellm_params:\n      model: openai/gpt-4o-mini\n  \
+                - model_name: odd\n    litellm_params:\n      model: nobody/x\n";
+    write(place.folder.path(), "list.yaml", list);
+    let applied = run(electrons_at(&place, &["config", "apply", "list.yaml"])).await;
+    assert!(applied.status.success() && stdout(&applied).ends_with("1 thing changed.\n"), "{}", stdout(&applied));
+    assert!(stderr(&applied).starts_with("note: ") && stderr(&applied).contains("odd"), "{}", stderr(&applied));
+    let key = server.api_key.clone().unwrap();
+    let call = || async {
+        let url = format!("{}/v1/chat/completions", server.base_url);
+        let call = crate::support::client().post(url).bearer_auth(&key).json(&hello("our.gpt"));
+        (call.send().await.unwrap().status() == 200).then_some(())
+    };
+    eventually("the model can be used", call).await;
+
+    let prices = r#"{"gpt-4o": {"input_cost_per_token": 2e-6, "litellm_provider": "openai"}}"#;
+    write(place.folder.path(), "prices.json", prices);
+    let dry = told(&place, &["config", "prices", "prices.json", "--dry-run"]).await;
+    assert!(dry.starts_with("~ model-config cfg_openai_gpt_4o\n    pricing: "), "{dry}");
+    assert!(dry.ends_with("1 thing would change.\n"), "{dry}");
+    assert!(told(&place, &["config", "prices", "prices.json"]).await.ends_with("1 thing changed.\n"));
+    assert_eq!(told(&place, &["config", "prices", "prices.json"]).await, "Everything is so already.\n");
+    assert!(server.stop().await.success());
+}
+
+async fn the_audit_log_is_verified(database: Database) {
+    let place = Place::new(&database).await;
+    assert!(Server::at(&place).await.stop().await.success());
+    let whole = told(&place, &["audit", "verify"]).await;
+    let of = |name: &str| whole.lines().find(|line| line.starts_with(name)).map(str::to_owned);
+    assert!(of(&format!("{ORGANIZATION}: whole, ")).is_some(), "{whole}");
+    let one = told(&place, &["audit", "verify", "--org", ORGANIZATION]).await;
+    assert_eq!(one.lines().next().map(str::to_owned), of(ORGANIZATION));
+    assert_eq!(told(&place, &["audit", "verify", "--org", "nobody"]).await, "nobody: no entries\n");
+
+    let db = place.raw().await;
+    let sql = "UPDATE audit_log SET actor_name = 'Nobody' WHERE seq = 2 AND org_id = $1";
+    let done = raw!(&db, |pool| sqlx::query(sql).bind(ORGANIZATION).execute(pool).await.unwrap().rows_affected());
+    assert_eq!(done, 1);
+    let broken = run(electrons_at(&place, &["audit", "verify"])).await;
+    assert_eq!(broken.status.code(), Some(1));
+    assert!(stdout(&broken).contains(&format!("{ORGANIZATION}: BROKEN at entry 2: ")), "{}", stdout(&broken));
+    assert_eq!(stderr(&broken), "error: the audit log was tampered with\n");
 }
 
 #[tokio::test]
@@ -244,6 +349,10 @@ async fn every_command_explains_itself() {
         vec!["user", "link"],
         vec!["config"],
         vec!["config", "print-default"],
+        vec!["config", "export"],
+        vec!["config", "apply"],
+        vec!["config", "prices"],
+        vec!["audit", "verify"],
         vec!["healthcheck"],
     ] {
         let help = run(electrons(folder.path(), &[command.clone(), vec!["--help"]].concat())).await;

@@ -51,7 +51,10 @@ async fn accepted_work_is_done(database: Database) {
     assert_eq!((&answer.body["queue_position"], &answer.body["estimated_wait_ms"]), (&json!(1), &json!(2000)));
     let id = answer.body["request_id"].as_str().unwrap();
     let done = until(&app, id, &["completed", "failed"]).await;
-    assert_eq!((&done["status"], &done["app_id"], &done["task_type"]), (&json!("completed"), &json!("site"), &json!("text")));
+    assert_eq!(
+        (&done["status"], &done["app_id"], &done["task_type"]),
+        (&json!("completed"), &json!("site"), &json!("text"))
+    );
     assert_eq!((&done["provider"], &done["model"]), (&json!("anthropic"), &json!("claude-3-5-sonnet")));
     assert!(done["result"]["content"].as_str().unwrap().contains("simulated"), "{done}");
     for time in ["created_at", "queued_at", "started_at", "completed_at"] {
@@ -63,7 +66,10 @@ async fn accepted_work_is_done(database: Database) {
     let again = app.post("/intake/cancel", &json!({"request_id": id})).send().await.unwrap();
     assert_eq!(again.status(), 400);
     let told: Value = again.json().await.unwrap();
-    assert_eq!((&told["error_code"], &told["error"]), (&json!("INVALID_STATUS"), &json!("Cannot cancel request in completed status")));
+    assert_eq!(
+        (&told["error_code"], &told["error"]),
+        (&json!("INVALID_STATUS"), &json!("Cannot cancel request in completed status"))
+    );
     assert_eq!(app.count("jobs").await, 0, "the hot table holds only what is not over");
 }
 
@@ -82,7 +88,10 @@ async fn rules_decide_what_the_caller_leaves_open(database: Database) {
     let said = json!({"query": "Draw a dog", "task_type": "text", "provider": "openai", "model": "gpt-4o-mini"});
     let id = accepted(&app, &said).await;
     let done = until(&app, &id, &["completed"]).await;
-    assert_eq!((&done["provider"], &done["model"], &done["task_type"]), (&json!("openai"), &json!("gpt-4o-mini"), &json!("text")));
+    assert_eq!(
+        (&done["provider"], &done["model"], &done["task_type"]),
+        (&json!("openai"), &json!("gpt-4o-mini"), &json!("text"))
+    );
 }
 
 async fn wrong_requests_are_refused(database: Database) {
@@ -97,7 +106,8 @@ async fn wrong_requests_are_refused(database: Database) {
     assert_eq!(code(json!({"query": "a", "priority": 1_000_000})).await, (400, "INVALID_REQUEST".into()));
     assert_eq!(code(json!({"query": "a", "callback_url": "ftp://x"})).await, (400, "INVALID_REQUEST".into()));
     assert_eq!(code(json!({"query": "a", "instance_id": "nowhere"})).await, (404, "INSTANCE_NOT_FOUND".into()));
-    let broken = app.client.post(app.url("/intake/intake")).bearer_auth(&app.api_key).body("{\"query\"").send().await.unwrap();
+    let broken =
+        app.client.post(app.url("/intake/intake")).bearer_auth(&app.api_key).body("{\"query\"").send().await.unwrap();
     assert_eq!(broken.status(), 400);
     assert_eq!(broken.json::<Value>().await.unwrap()["error_code"], "INVALID_JSON");
     for (path, status, code) in [
@@ -123,7 +133,8 @@ async fn a_list_is_taken_in_whole_or_not_at_all(database: Database) {
     let app = TestApp::start(&database).await;
     let bad = app.ask("/intake/intake", &json!([{"query": "a"}, {"query": ""}])).await;
     assert_eq!((bad.status.as_u16(), app.count("requests").await), (400, 0));
-    let many: Vec<Value> = (0..200).map(|n| json!({"query": format!("Tell me about {n}"), "provider": "nobody"})).collect();
+    let many: Vec<Value> =
+        (0..200).map(|n| json!({"query": format!("Tell me about {n}"), "provider": "nobody"})).collect();
     let answer = app.ask("/intake/intake", &json!(many)).await;
     assert_eq!((answer.status.as_u16(), &answer.body["count"]), (202, &json!(200)));
     assert_eq!(answer.body["requests"][199]["queue_position"], 200);
@@ -169,7 +180,11 @@ async fn failures_are_tried_again_and_then_told(database: Database) {
     let broken = json!({"query": "Write a line", "provider": "openai", "model": "gpt-4o-mini@400", "max_retries": 2});
     let id = accepted(&app, &broken).await;
     let done = until(&app, &id, &["failed"]).await;
-    assert_eq!((&done["retry_count"], &done["error_class"]), (&json!(0), &json!("invalid")), "a wrong request is not repeated");
+    assert_eq!(
+        (&done["retry_count"], &done["error_class"]),
+        (&json!(0), &json!("invalid")),
+        "a wrong request is not repeated"
+    );
 
     let down = json!({"query": "Write a line", "provider": "groq", "model": "x@503", "max_retries": 1});
     let id = accepted(&app, &down).await;
@@ -186,10 +201,15 @@ async fn external_work_waits_for_its_result(database: Database) {
     let id = accepted(&app, &json!({"query": "Do it by hand", "provider": "acme-worker"})).await;
     let waits = until(&app, &id, &["processing"]).await;
     assert_eq!(waits["provider"], "acme-worker");
-    let reason = eventually("it says what it waits for", || async { status(&app, &id).await["reason"].as_str().map(str::to_owned) });
+    let reason = eventually("it says what it waits for", || async {
+        status(&app, &id).await["reason"].as_str().map(str::to_owned)
+    });
     assert_eq!(reason.await, "waiting for acme-worker to deliver the result");
     let answer = app.ask("/intake/cancel", &json!({"request_id": id})).await;
-    assert_eq!((answer.status.as_u16(), &answer.body["error"]), (400, &json!("Cannot cancel request in processing status")));
+    assert_eq!(
+        (answer.status.as_u16(), &answer.body["error"]),
+        (400, &json!("Cannot cancel request in processing status"))
+    );
 }
 
 async fn a_preference_to_wait_is_honoured(database: Database) {
@@ -221,9 +241,16 @@ async fn others_do_not_see_it(database: Database) {
     let app = TestApp::start(&database).await;
     let id = accepted(&app, &json!({"query": "Mine", "delay_ms": 3_600_000})).await;
     let org = app.ask("/config/organization", &json!({"name": "Others"})).await.ok().body["data"]["org_id"].clone();
-    let instance = app.ask("/config/instance", &json!({"org_id": org, "name": "theirs"})).await.ok().body["data"]["instance_id"].clone();
+    let instance =
+        app.ask("/config/instance", &json!({"org_id": org, "name": "theirs"})).await.ok().body["data"]["instance_id"]
+            .clone();
     let project = app.ask("/config/project", &json!({"instance_id": instance, "name": "p"})).await.ok().body["data"]["project_id"].clone();
-    let key = app.ask("/config/api-key", &json!({"name": "k", "instance_id": instance, "project_id": project})).await.ok().body["data"].clone();
+    let key = app
+        .ask("/config/api-key", &json!({"name": "k", "instance_id": instance, "project_id": project}))
+        .await
+        .ok()
+        .body["data"]
+        .clone();
     let key = key["api_key"].as_str().or(key["key"].as_str()).or(key["secret"].as_str()).expect("a key").to_owned();
     for request in [
         app.client.get(app.url(&format!("/intake/status?request_id={id}"))),

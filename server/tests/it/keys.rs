@@ -416,6 +416,13 @@ async fn the_audit_log_is_read_over_http(database: Database) {
     assert_eq!(entries.len(), 4, "{}", all.text);
     assert_eq!(entries[0]["target"]["name"], "Third");
     assert_eq!((&entries[0]["actor"]["type"], &entries[3]["actor"]["type"]), (&json!("api_key"), &json!("system")));
+    // A key is called by its name, whatever it did.
+    let own = entries[3]["target"]["name"].as_str().unwrap();
+    app.ask("/config/project", &json!({"name": "Of the key", "instance_id": "development"})).await.ok();
+    let made = get("/config/audit?action=project.created").await.ok();
+    for entry in [&entries[0], &made.body["data"][0]] {
+        assert_eq!((&entry["actor"]["type"], &entry["actor"]["name"]), (&json!("api_key"), &json!(own)), "{entry}");
+    }
     // Page by page.
     let first = get("/config/audit?limit=3&action=api_key.created").await.ok();
     assert_eq!(first.body["data"].as_array().unwrap().len(), 3);

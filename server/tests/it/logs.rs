@@ -121,15 +121,21 @@ async fn who_administers_sees(database: Database) {
     assert_eq!(messages(&lines(&app, &local, "").await.ok()), ["development"]);
     lines(&app, &local, "?instance_id=production").await.failed(403);
 
-    for (key, status, code) in [
-        (key_of(Role::User, "user").await, 403, "INSUFFICIENT_PERMISSIONS"),
-        (app.key(|_| {}).await.0, 403, "INSUFFICIENT_PERMISSIONS"),
-        (app.key(|row| row.scopes = vec!["generate".to_owned()]).await.0, 403, "INSUFFICIENT_PERMISSIONS"),
-        ("sk_test_nothing".to_owned(), 401, "INVALID_API_KEY"),
+    let needs_admin = "To configure this needs at least the level \"admin\" in the instance";
+    for (key, status, error) in [
+        (key_of(Role::User, "user").await, 403, needs_admin),
+        (app.key(|_| {}).await.0, 403, needs_admin),
+        (
+            app.key(|row| row.scopes = vec!["generate".to_owned()]).await.0,
+            403,
+            "This API key lacks the scope \"admin\"",
+        ),
+        ("sk_test_nothing".to_owned(), 401, "Invalid API key"),
     ] {
         for path in ["/config/logs", "/config/logs/stream"] {
             let refused = answer(app.client.get(app.url(path)).bearer_auth(&key)).await.failed(status);
-            assert_eq!(refused.body["error_code"], code, "{path}");
+            assert_eq!((&refused.body["error"], &refused.body["status"]), (&json!(error), &json!(status)), "{path}");
+            assert_eq!(refused.body["request_id"], refused.request_id());
         }
     }
     // To delete is for superadmins.
@@ -138,7 +144,7 @@ async fn who_administers_sees(database: Database) {
     };
     delete(&admin, "?older_than_days=1").await.failed(403);
     let wrong = delete(&app.api_key, "").await.failed(400);
-    assert_eq!(wrong.body["details"]["field"], "older_than_days");
+    assert_eq!(wrong.body["fields"][0]["field"], "older_than_days");
     delete(&app.api_key, "?older_than_days=0").await.failed(400);
     let mut old = line(&app, "INFO", "old", None);
     old.time_us -= 3 * crate::support::DAY_US;
@@ -188,11 +194,11 @@ async fn lines_are_paged_and_filtered(database: Database) {
         ("?level=LOUD", "level"),
         ("?start=yesterday", "start"),
         ("?limit=0", "limit"),
-        ("?limit=x", ""),
+        ("?limit=x", "query"),
         ("?after=x", "after"),
     ] {
         let wrong = lines(&app, &app.api_key, query).await.failed(400);
-        assert_eq!(wrong.body["details"]["field"].as_str().unwrap_or_default(), field, "{query}: {}", wrong.text);
+        assert_eq!(wrong.body["fields"][0]["field"], field, "{query}: {}", wrong.text);
     }
 }
 
@@ -249,7 +255,7 @@ async fn a_live_view_goes_on_where_it_was(database: Database) {
     again.until("third").await;
     assert_eq!(again.messages(), ["second", "third"]);
     let wrong = answer(app.get("/config/logs/stream").header("last-event-id", "x")).await.failed(400);
-    assert_eq!(wrong.body["details"]["field"], "Last-Event-ID");
+    assert_eq!(wrong.body["fields"][0]["field"], "Last-Event-ID");
 }
 
 async fn a_stop_ends_live_views(database: Database) {

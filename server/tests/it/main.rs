@@ -8,6 +8,8 @@ mod callbacks;
 #[cfg(test)]
 mod chat;
 #[cfg(test)]
+mod classify;
+#[cfg(test)]
 mod cli;
 #[cfg(test)]
 mod clients;
@@ -37,6 +39,10 @@ mod logs;
 mod models;
 #[cfg(test)]
 mod oidc;
+#[cfg(test)]
+mod outage;
+#[cfg(test)]
+mod pages;
 #[cfg(test)]
 mod properties;
 #[cfg(test)]

@@ -14,6 +14,7 @@ use crate::support::{
 on_both!(
     an_issuer_signs_people_in,
     newcomers_get_an_account_where_the_settings_say_so,
+    what_a_token_leaves_out_is_asked_for,
     tokens_that_are_not_believed,
     a_sign_in_is_one_browsers_and_happens_once,
     an_issuer_may_change_its_keys,
@@ -149,6 +150,39 @@ async fn newcomers_get_an_account_where_the_settings_say_so(database: Database) 
     assert_eq!(me.body["instances"].as_array().unwrap().len(), 1, "{}", me.text);
     let chat = app.client.post(app.url("/v1/chat/completions")).json(&hello("gpt-4o-mini"));
     answer(browser.send(chat, &app.base_url)).await.failed(403);
+}
+
+async fn what_a_token_leaves_out_is_asked_for(database: Database) {
+    let issuer = Issuer::start().await;
+    let ada = "ada@example.org";
+    issuer.say(json!({"sub": "subject-1", "email": ada, "email_verified": true}));
+    let app = start(&database, &issuer, |_| ()).await;
+    let user = app.user(ada, Role::User).await;
+    issuer.lie(|_, claims| claims["email_verified"] = false.into());
+    refused(&sign_in(&app).await, "unverified");
+    issuer.lie(|_, claims| {
+        for name in ["email", "email_verified"] {
+            claims.as_object_mut().unwrap().remove(name);
+        }
+    });
+    for (said, code) in [
+        (json!({"sub": "subject-2", "email": ada, "email_verified": true}), "issuer"),
+        (json!({"email": ada, "email_verified": true}), "issuer"),
+        (json!("ada"), "issuer"),
+        (json!({"sub": "subject-1"}), "unverified"),
+        (json!({"sub": "subject-1", "email": ada}), "unverified"),
+        (json!({"sub": "subject-1", "email": ada, "email_verified": "false"}), "unverified"),
+        (json!({"sub": "subject-1", "email": "bob@example.org", "email_verified": true}), "no_account"),
+    ] {
+        issuer.say(said);
+        refused(&sign_in(&app).await, code);
+    }
+    issuer.say(json!({"sub": "subject-1", "email": ada, "email_verified": true}));
+    let browser = session(&sign_in(&app).await).expect("a session");
+    assert_eq!(app.call(&browser, "account/who_am_i", &json!({})).await.body["user_id"], user.user_id.as_str());
+    // Who is known by the subject needs no more.
+    issuer.say(json!("nothing"));
+    assert!(session(&sign_in(&app).await).is_some());
 }
 
 async fn tokens_that_are_not_believed(database: Database) {

@@ -81,10 +81,8 @@ async fn a_frozen_worker_changes_nothing(database: Database) {
     let answer = client().post(url).bearer_auth(&key).json(&body).send().await.unwrap();
     let id = answer.json::<Value>().await.unwrap()["request_id"].as_str().unwrap().to_owned();
     let ids = [id.clone()];
-    eventually("it is begun", || async {
-        (statuses(&first, &key, &ids).await?[&id] == "processing").then_some(())
-    })
-    .await;
+    eventually("it is begun", || async { (statuses(&first, &key, &ids).await?[&id] == "processing").then_some(()) })
+        .await;
     first.signal("STOP");
     let second = match database {
         Database::Sqlite => None,
@@ -102,10 +100,8 @@ async fn a_frozen_worker_changes_nothing(database: Database) {
         None => tokio::time::sleep(ms(2_500)).await,
     }
     first.signal("CONT");
-    eventually("it is done", || async {
-        (statuses(&first, &key, &ids).await?[&id] == "completed").then_some(())
-    })
-    .await;
+    eventually("it is done", || async { (statuses(&first, &key, &ids).await?[&id] == "completed").then_some(()) })
+        .await;
     for server in [Some(first), second].into_iter().flatten() {
         server.stop().await;
     }

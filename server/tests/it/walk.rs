@@ -29,14 +29,16 @@ fn gate(method: &Method, path: &str) -> Option<Gate> {
         "/health" | "/health/live" | "/health/ready" | "/text/health" | "/openapi.json" | "/docs" => Gate::Public,
         "/config" | "/config/" | "/config/health" => Gate::Public,
         "/v1/chat/completions" | "/text/generate" | "/text/generate/stream" => Gate::Generate,
+        "/intake/health" => Gate::Public,
+        "/intake/state" => Gate::Change,
+        path if path.starts_with("/intake/") => Gate::Jobs,
         "/v1/models" | "/v1/models/{*id}" => Gate::Read,
         "/config/audit" | "/config/audit/verify" => Gate::Change,
         "/config/events" | "/config/activity/read" => Gate::Change,
-        "/intake/health" | "/delivery/health" => Gate::Public,
-        "/intake/state" => Gate::Change,
+        "/delivery/health" => Gate::Public,
         "/delivery/deliverable" | "/delivery/pending" | "/delivery/callbacks" => Gate::Read,
         "/config/instance/{id}/callback-secret" => Gate::Change,
-        path if path.starts_with("/intake/") || path.starts_with("/delivery/") => Gate::Jobs,
+        path if path.starts_with("/delivery/") => Gate::Jobs,
         // They change nothing: they show what a draft would do.
         "/config/mapping-preview" | "/config/task-classification/test" => Gate::Read,
         path if path.starts_with("/config/") && method == Method::GET => Gate::Read,
@@ -81,8 +83,8 @@ async fn every_route_refuses_strangers(database: Database) {
     let (low, _) = app.key(|key| (key.user_id, key.project_id) = (Some(reader.user_id.clone()), None)).await;
     let (foreign, _) =
         app.key(|key| (key.org_id, key.instance_id, key.project_id, key.user_id) = other_organization()).await;
-    let (jobs, _) = app.key(|key| key.scopes = vec!["jobs".to_owned()]).await;
-    let (generate, _) = app.key(|key| key.scopes = vec!["generate".to_owned()]).await;
+    let (other_scope, _) = app.key(|key| key.scopes = vec!["jobs".to_owned()]).await;
+    let (generate_only, _) = app.key(|key| key.scopes = vec!["generate".to_owned()]).await;
     let unknown = format!("sk_live_{}", "0".repeat(64));
     let version = app.db.config_version().await.unwrap();
 
@@ -91,6 +93,7 @@ async fn every_route_refuses_strangers(database: Database) {
         let url = app.url(&filled(&path));
         let mut body = hello("gpt-4o-mini");
         body["prompt"] = "Say hello.".into();
+        body["query"] = "Say hello.".into();
         let ask = || app.client.request(method.clone(), &url).json(&body);
         let status = async |request: RequestBuilder, who: &str| {
             let answer = answer(request).await;
@@ -119,8 +122,8 @@ async fn every_route_refuses_strangers(database: Database) {
         // A key opens its own instance only, whoever asks for another.
         let elsewhere = status(ask().bearer_auth(&foreign).header("x-instance-id", "development"), "foreign").await;
         assert!(matches!(elsewhere, 403 | 404), "{method} {path} by another organization: {elsewhere}");
-        let other_scope = if gate == Gate::Jobs { &generate } else { &jobs };
-        let scope = status(ask().bearer_auth(other_scope), "another scope").await;
+        let narrow = if gate == Gate::Jobs { &generate_only } else { &other_scope };
+        let scope = status(ask().bearer_auth(narrow), "another scope").await;
         assert!(is_refusal(gate, scope), "{method} {path} without the scope: {scope}");
         if gate != Gate::Read {
             let level = status(ask().bearer_auth(&low), "a reader").await;
@@ -201,6 +204,7 @@ fn functions() -> Vec<(&'static str, Who, Value)> {
         ("services/list", Who::Person, json!({})),
         ("things/find", Who::Person, json!({"text": "dev"})),
         ("limits/state", Who::Person, json!({"limit_id": "x"})),
+        ("limits/states", Who::Person, json!({"limit_ids": ["x"]})),
         ("things/list", Who::Person, things.clone()),
         ("things/get", Who::Person, things.clone()),
         ("things/dependants", Who::Person, things),

@@ -23,6 +23,23 @@ pub enum DialogSize {
     Large,
 }
 
+/// Whether a dialog is open that asks about something: open while there is something, which is forgotten when it is closed.
+/// `anew` runs before it opens.
+pub fn open_for<T: Send + Sync + 'static>(what: RwSignal<Option<T>>, anew: impl Fn() + 'static) -> RwSignal<bool> {
+    let open = RwSignal::new(false);
+    Effect::new(move |_| {
+        let is_asked = what.with(Option::is_some);
+        anew();
+        open.set(is_asked);
+    });
+    Effect::new(move |_| {
+        if !open.get() && what.with_untracked(Option::is_some) {
+            what.set(None);
+        }
+    });
+    open
+}
+
 /// A dialog or sheet over the page: the browser's own `<dialog>`, so focus stays inside, Esc closes it, the page behind
 /// is inert, and focus returns. Its content exists only while it is open. `id` is unique on the page.
 #[component]

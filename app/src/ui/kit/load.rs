@@ -22,33 +22,35 @@ where
     T: Clone + Serialize + DeserializeOwned + Send + Sync + 'static,
     V: IntoView + 'static,
 {
-    let draw = move || {
-        let view = view.clone();
-        Suspend::new(async move {
-            let shown = RwSignal::new(ScopedFuture::new_untracked(resource.into_future()).await);
-            Effect::new(move |first: Option<()>| {
-                let answer = resource.get();
-                if let (Some(()), Some(answer)) = (first, answer) {
-                    shown.set(answer);
-                }
-            });
-            view! {
-                {move || match shown.get() {
-                    Ok(value) => view(value).into_any(),
-                    Err(error) => view! { <ErrorCard error retry=move || resource.refetch() /> }.into_any(),
-                }}
+    let drawn = Suspend::new(async move {
+        let first = ScopedFuture::new_untracked(resource.into_future()).await;
+        let draw = move |answer| match answer {
+            Ok(value) => view(value).into_any(),
+            Err(error) => view! { <ErrorCard error retry=move || resource.refetch() /> }.into_any(),
+        };
+        // The server draws once: it would run a closure twice, and what is read inside would be read twice.
+        if cfg!(feature = "ssr") {
+            return draw(first);
+        }
+        let shown = RwSignal::new(first);
+        Effect::new(move |first: Option<()>| {
+            let answer = resource.get();
+            if let (Some(()), Some(answer)) = (first, answer) {
+                shown.set(answer);
             }
-            .into_any()
-        })
-    };
-    boundary(skeleton, Box::new(draw))
+        });
+        (move || draw(shown.get())).into_any()
+    });
+    boundary(skeleton, drawn)
 }
 
-/// The part that does not depend on what is loaded, so that the browser's half holds it once.
-fn boundary(skeleton: Option<ViewFn>, draw: Box<dyn FnMut() -> Suspend<AnyView> + Send>) -> AnyView {
+/// The part that does not depend on what is loaded, so that the browser's half holds it once. What is awaited stands in it
+/// as it is, not in a closure: the server runs closures of a boundary to find out what they read, and would make all that
+/// is inside several times.
+fn boundary(skeleton: Option<ViewFn>, drawn: Suspend<AnyView>) -> AnyView {
     let waiting = move || match &skeleton {
         Some(skeleton) => skeleton.run(),
         None => view! { <Skeleton /> }.into_any(),
     };
-    view! { <Transition fallback=waiting>{draw}</Transition> }.into_any()
+    view! { <Transition fallback=waiting>{drawn}</Transition> }.into_any()
 }

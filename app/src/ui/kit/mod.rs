@@ -42,7 +42,7 @@ pub use code::CodeView;
 pub use combobox::{Choice, Combobox};
 pub use controls::{Slider, Switch};
 pub use copy::CopyButton;
-pub use dialog::{Dialog, DialogSide, DialogSize};
+pub use dialog::{Dialog, DialogSide, DialogSize, open_for};
 pub use dom::{after_hydration, copy_text, is_typing, with_local_storage};
 pub use empty::EmptyState;
 pub use error_card::ErrorCard;

@@ -20,47 +20,31 @@ use super::{
 use crate::{
     error::AppError,
     types::Me,
-    ui::{
-        guard::sign_in_path,
-        kit::{ErrorCard, Skeleton},
-        me::use_me_resource,
-    },
+    ui::{guard::sign_in_path, kit::ErrorCard, me::known},
 };
 
 /// The guard and the frame of all pages for signed-in people.
 #[component]
 pub fn Frame() -> impl IntoView {
-    let me = use_me_resource();
     let location = use_location();
-    let here = move || sign_in_path(&location.pathname.get_untracked(), &location.search.get_untracked());
-    let draw = move || {
-        Suspend::new(async move {
-            let answer = match me {
-                Some(me) => me.await,
-                None => Ok(None),
-            };
-            match answer {
-                Ok(Some(me)) => view! { <Chrome me /> }.into_any(),
-                Ok(None) | Err(AppError::Unauthorized) => view! { <Redirect path=here() /> }.into_any(),
-                Err(error) => {
-                    let retry = move || {
-                        if let Some(me) = me {
-                            me.refetch();
-                        }
-                    };
-                    view! {
-                        <main>
-                            <Page title="The console cannot start">
-                                <ErrorCard error retry=move |()| retry() />
-                            </Page>
-                        </main>
-                    }
-                    .into_any()
-                }
+    match known() {
+        Ok(Some(me)) => view! { <Chrome me /> }.into_any(),
+        Ok(None) | Err(AppError::Unauthorized) => {
+            let path = sign_in_path(&location.pathname.get_untracked(), &location.search.get_untracked());
+            view! { <Redirect path /> }.into_any()
+        }
+        Err(error) => {
+            let again = |()| drop(window().location().reload());
+            view! {
+                <main>
+                    <Page title="The console cannot start">
+                        <ErrorCard error retry=again />
+                    </Page>
+                </main>
             }
-        })
-    };
-    view! { <Suspense fallback=|| view! { <Skeleton lines=6 /> }>{draw}</Suspense> }.into_any()
+            .into_any()
+        }
+    }
 }
 
 #[component]

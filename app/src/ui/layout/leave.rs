@@ -1,21 +1,48 @@
 use leptos::{ev, prelude::*};
-use leptos_router::{NavigateOptions, hooks::use_navigate};
-use wasm_bindgen::{JsCast, prelude::Closure};
+use leptos_router::{
+    NavigateOptions,
+    hooks::{use_location, use_navigate},
+};
+use wasm_bindgen::{JsCast, JsValue, prelude::Closure};
 
-use super::use_frame;
-use crate::ui::kit::{Button, ButtonVariant, Dialog, DialogSize};
+use super::{state::Leave, use_frame};
+use crate::ui::kit::{Button, ButtonVariant, Dialog, DialogSize, open_for};
 
-/// Asks before unsaved changes are left behind: by a link, by a key or the palette, or by closing the tab.
+/// Stops Back and Forward on a page with unsaved changes, and asks. To be called before there is a router: a window tells its
+/// listeners in the order in which they came, and the router must not hear of a step that is not taken.
+pub fn guard_history() {
+    if cfg!(feature = "ssr") {
+        return;
+    }
+    let frame = use_frame();
+    let _ = window_event_listener(ev::popstate, move |event| {
+        let agreed = frame.agreed.try_update_value(std::mem::take).unwrap_or_default();
+        let here = frame.here.get_value();
+        let stays = here.split(['?', '#']).next() == window().location().pathname().ok().as_deref();
+        if agreed || stays || !frame.is_dirty() {
+            return;
+        }
+        // The address is another one already. One step back from this one is where the person wanted to go.
+        event.stop_immediate_propagation();
+        if let Ok(history) = window().history()
+            && history.push_state_with_url(&JsValue::NULL, "", Some(&here)).is_ok()
+        {
+            frame.leave_to.set(Some(Leave::History));
+        }
+    });
+}
+
+/// Asks before unsaved changes are left behind: by a link, by a key or the palette, by Back or Forward, or by closing the tab.
 #[component]
 pub fn LeaveGuard() -> impl IntoView {
     let frame = use_frame();
     let navigate = use_navigate();
-    let open = RwSignal::new(false);
-    Effect::new(move |_| open.set(frame.leave_to.with(Option::is_some)));
+    let place = use_location();
+    let open = open_for(frame.leave_to, || ());
     Effect::new(move |_| {
-        if !open.get() && frame.leave_to.with_untracked(Option::is_some) {
-            frame.leave_to.set(None);
-        }
+        let (path, query, hash) = (place.pathname.get(), place.search.get(), place.hash.get());
+        let mark = if query.is_empty() || query.starts_with('?') { "" } else { "?" };
+        frame.here.set_value(format!("{path}{mark}{query}{hash}"));
     });
     Effect::new(move |_| {
         let unload = window_event_listener(ev::beforeunload, move |event| {
@@ -36,11 +63,10 @@ pub fn LeaveGuard() -> impl IntoView {
             if !stays && href.starts_with('/') && link.get_attribute("target").is_none() {
                 event.prevent_default();
                 event.stop_propagation();
-                frame.leave_to.set(Some(href));
+                frame.leave_to.set(Some(Leave::To(href)));
             }
         });
-        let place = document();
-        let _ = place.add_event_listener_with_callback_and_bool("click", press.as_ref().unchecked_ref(), true);
+        let _ = document().add_event_listener_with_callback_and_bool("click", press.as_ref().unchecked_ref(), true);
         let press = StoredValue::new_local(press);
         on_cleanup(move || {
             unload.remove();
@@ -50,9 +76,14 @@ pub fn LeaveGuard() -> impl IntoView {
         });
     });
     let leave = Callback::new(move |()| {
-        if let Some(path) = frame.leave_to.get_untracked() {
-            open.set(false);
-            navigate(&path, NavigateOptions::default());
+        let Some(way) = frame.leave_to.get_untracked() else { return };
+        open.set(false);
+        match way {
+            Leave::To(path) => navigate(&path, NavigateOptions::default()),
+            Leave::History => {
+                frame.agreed.set_value(true);
+                let _ = window().history().and_then(|history| history.back());
+            }
         }
     });
     view! {

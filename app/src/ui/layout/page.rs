@@ -48,13 +48,15 @@ pub fn Page(
         }
         frame.arrived.set_value(true);
     });
+    // The document's head is written when the page may be gone already.
+    let first = title.get_untracked();
     let width = match (wide, narrow) {
         (true, _) => "max-w-none",
         (_, true) => "max-w-3xl",
         _ => "max-w-7xl",
     };
     view! {
-        <Title text=move || title.get() />
+        <Title text=move || title.try_get().unwrap_or_else(|| first.clone()) />
         <div class=format!("mx-auto flex w-full min-w-0 flex-col gap-6 p-4 md:p-6 {width}")>
             <header class=if hidden_title {
                 "contents"

@@ -99,6 +99,19 @@ fn Help(#[prop(into)] rail: Signal<bool>) -> impl IntoView {
 pub fn SideNav(me: Me) -> impl IntoView {
     let frame = use_frame();
     let version = me.version.clone();
+    let path = use_location().pathname;
+    // Low windows do not show all entries.
+    Effect::new(move |_| {
+        path.track();
+        request_animation_frame(|| {
+            let current = document().query_selector("nav[aria-label=Main] a[aria-current=page]").ok().flatten();
+            if let Some(current) = current {
+                let nearest = web_sys::ScrollIntoViewOptions::new();
+                nearest.set_block(web_sys::ScrollLogicalPosition::Nearest);
+                current.scroll_into_view_with_scroll_into_view_options(&nearest);
+            }
+        });
+    });
     view! {
         <nav
             aria-label="Main"

@@ -26,9 +26,21 @@ pub struct FrameState {
     /// How many forms of the page have changes that are not saved.
     pub dirty: RwSignal<u32>,
     /// Where somebody wants to go who has not saved; asks.
-    pub leave_to: RwSignal<Option<String>>,
+    pub leave_to: RwSignal<Option<Leave>>,
+    /// Where the page is, with its query.
+    pub(super) here: StoredValue<String>,
+    /// The next step of the browser's history was asked about, and is taken.
+    pub(super) agreed: StoredValue<bool>,
     /// Whether a page was drawn before: only later ones take the focus.
     pub(super) arrived: StoredValue<bool>,
+}
+
+/// A way out of a page with unsaved changes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Leave {
+    To(String),
+    /// By the browser's Back or Forward: to where its history stood when they were stopped.
+    History,
 }
 
 impl FrameState {
@@ -45,6 +57,8 @@ impl FrameState {
             announcement: RwSignal::new(String::new()),
             dirty: RwSignal::new(0),
             leave_to: RwSignal::new(None),
+            here: StoredValue::new(String::new()),
+            agreed: StoredValue::new(false),
             arrived: StoredValue::new(false),
         }
     }
@@ -57,7 +71,7 @@ impl FrameState {
     /// Goes to a page, unless a form has unsaved changes: then it asks first.
     pub fn go(&self, path: &str, navigate: &impl Fn(&str, leptos_router::NavigateOptions)) {
         if self.is_dirty() {
-            self.leave_to.set(Some(path.to_owned()));
+            self.leave_to.set(Some(Leave::To(path.to_owned())));
         } else {
             navigate(path, leptos_router::NavigateOptions::default());
         }

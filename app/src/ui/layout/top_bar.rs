@@ -1,14 +1,14 @@
 use leptos::prelude::*;
 use leptos_router::hooks::use_location;
 
-use super::{ThemeChoice, badges::SituationBadges, use_frame};
+use super::{ThemeChoice, badges::SituationBadges, switcher::Switcher, use_frame};
 use crate::{
     api::SignOut,
     types::Me,
     ui::{
         kit::{Glyph, Icon, IconButton, Kbd, Menu, MenuButton, MenuLink, MenuSeparator},
         nav,
-        prefs::{self, Theme},
+        prefs::Theme,
     },
 };
 
@@ -21,7 +21,7 @@ pub fn TopBar(me: Me) -> impl IntoView {
             <span class="md:hidden">
                 <IconButton icon=Glyph::Menu label="Open navigation" on_click=move |_| frame.overlay.set(true) />
             </span>
-            <InstanceSwitcher me=me.clone() />
+            <Switcher me=me.clone() />
             <Breadcrumb />
             <div class="ms-auto flex items-center gap-2">
                 <button
@@ -50,71 +50,6 @@ pub fn TopBar(me: Me) -> impl IntoView {
     }
 }
 
-/// Organization and instance. A choice only where there is one; it is remembered by cookie and everything is read anew.
-#[component]
-fn InstanceSwitcher(me: Me) -> impl IntoView {
-    let wanted = prefs::cookie(prefs::INSTANCE);
-    let current = me
-        .instances
-        .iter()
-        .find(|instance| Some(&instance.instance_id) == wanted.as_ref())
-        .or(me.instances.first())
-        .cloned();
-    let Some(current) = current else {
-        return view! { <span class="truncate px-1.5 font-medium">{me.organization}</span> }.into_any();
-    };
-    let name = current.name.clone();
-    let organization = me.organization.clone();
-    if me.instances.len() < 2 {
-        return view! {
-            <span class="hidden min-w-0 items-center gap-1.5 truncate sm:flex">
-                <span class="truncate text-muted">{organization}</span>
-                <span class="text-muted" aria-hidden="true">"/"</span>
-                <span class="truncate font-medium">{name}</span>
-            </span>
-        }
-        .into_any();
-    }
-    let label = format!("Instance: {name} of {organization}. Change");
-    let trigger = move || {
-        view! {
-            <Icon glyph=Glyph::Building class="size-4 shrink-0 text-muted" />
-            <span class="hidden truncate text-muted xl:inline">{organization.clone()}</span>
-            <span class="hidden text-muted xl:inline" aria-hidden="true">"/"</span>
-            <span class="max-w-28 truncate font-medium">{name.clone()}</span>
-            <Icon glyph=Glyph::ChevronDown class="size-3 shrink-0 text-muted" />
-        }
-    };
-    view! {
-        <Menu id="instance" label trigger>
-            <span class="block px-2 py-1 text-xs text-muted" role="presentation">"Instances of " {me.organization.clone()}</span>
-            {me
-                .instances
-                .clone()
-                .into_iter()
-                .map(|instance| {
-                    let chosen = instance.instance_id == current.instance_id;
-                    let id = instance.instance_id;
-                    view! {
-                        <MenuButton
-                            checked=Signal::stored(chosen)
-                            on_click=move |()| {
-                                if !chosen {
-                                    prefs::set_cookie(prefs::INSTANCE, &id);
-                                    let _ = window().location().reload();
-                                }
-                            }
-                        >
-                            {instance.name}
-                        </MenuButton>
-                    }
-                })
-                .collect_view()}
-        </Menu>
-    }
-    .into_any()
-}
-
 /// Where one is, from the registry.
 #[component]
 fn Breadcrumb() -> impl IntoView {
@@ -122,7 +57,7 @@ fn Breadcrumb() -> impl IntoView {
     let place = Memo::new(move |_| path.with(|path| nav::find(path).map(|(group, entry)| (group.label, entry.label))));
     view! {
         <nav aria-label="Breadcrumb" class="hidden min-w-0 overflow-hidden md:block">
-            <ol class="flex items-center gap-1.5 whitespace-nowrap text-muted">
+            <ol class="flex min-w-0 items-center gap-1.5 whitespace-nowrap text-muted">
                 {move || {
                     place
                         .get()
@@ -132,15 +67,15 @@ fn Breadcrumb() -> impl IntoView {
                                 {group
                                     .map(|group| {
                                         view! {
-                                            <li class="flex items-center gap-1.5">
+                                            <li class="hidden items-center gap-1.5 2xl:flex">
                                                 <Icon glyph=Glyph::ChevronRight class="size-3" />
                                                 {group}
                                             </li>
                                         }
                                     })}
-                                <li class="flex items-center gap-1.5 text-ink" aria-current="page">
-                                    <Icon glyph=Glyph::ChevronRight class="size-3 text-muted" />
-                                    {page}
+                                <li class="flex min-w-0 items-center gap-1.5 text-ink" aria-current="page">
+                                    <Icon glyph=Glyph::ChevronRight class="size-3 shrink-0 text-muted" />
+                                    <span class="truncate">{page}</span>
                                 </li>
                             }
                         })

@@ -8,7 +8,7 @@ use crate::{
         guard::escape,
         kit::{Button, ButtonSize, ButtonVariant, Field, Glyph, Icon, Input, LinkButton},
         layout::{Brand, Page, ThemeChoice},
-        me::use_me_resource,
+        me::known,
     },
 };
 
@@ -19,22 +19,10 @@ pub fn SignInPage() -> impl IntoView {
     let next = query.get("next").filter(|next| local_path(Some(next)) == next);
     let token = query.get("token").filter(|token| !token.is_empty());
     let refused = query.get("refused").map(|code| refusal(&code));
-    let me = use_me_resource();
-    let away = {
-        let (next, stay) = (next.clone(), token.is_some());
-        move || {
-            let next = next.clone();
-            Suspend::new(async move {
-                let signed_in = match me {
-                    Some(me) if !stay => matches!(me.await, Ok(Some(_))),
-                    _ => false,
-                };
-                signed_in.then(|| view! { <Redirect path=next.unwrap_or_else(|| "/".to_owned()) /> })
-            })
-        }
-    };
+    let signed_in = token.is_none() && matches!(known(), Ok(Some(_)));
+    let away = signed_in.then(|| view! { <Redirect path=next.clone().unwrap_or_else(|| "/".to_owned()) /> });
     view! {
-        <Suspense>{away}</Suspense>
+        {away}
         <div class="flex min-h-dvh flex-col">
             <header class="flex h-14 items-center justify-between border-b border-line px-4">
                 <Brand compact=true />

@@ -98,6 +98,7 @@ impl Call {
         Ok(())
     }
 
+    /// A header, unless it is empty.
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name)?.to_str().ok().filter(|value| !value.is_empty())
     }

@@ -1,17 +1,10 @@
 //! Events: taken from callers, shown by thing, counted, as a feed of sentences, and as a stream.
 
-use std::{convert::Infallible, time::Duration};
-
 use axum::{
-    body::Body,
     extract::{Path, Query, rejection::PathRejection},
-    http::{HeaderValue, header},
-    response::{IntoResponse, Response},
+    response::Response,
 };
-use bytes::Bytes;
-use futures::{Stream, StreamExt, stream};
 use serde_json::{Map, Value, json};
-use tokio::sync::OwnedSemaphorePermit;
 
 use super::{
     call::{Call, answer},
@@ -19,13 +12,16 @@ use super::{
 };
 use crate::{
     clock::rfc3339,
-    http::table::Table,
+    http::{
+        event_stream::{self, shown},
+        table::Table,
+    },
     services::{
         config::ConfigError,
         events::{EventsError, Posted, Wanted},
         identity::IdentityError,
     },
-    store::events::{EventRow, FeedFilter, FeedRow},
+    store::events::{FeedFilter, FeedRow},
 };
 
 const DEFAULT_PAGE: i64 = 50;
@@ -206,53 +202,9 @@ async fn follow(call: Call) -> Response {
         let wrong = || ConfigError::field("Last-Event-ID", "Last-Event-ID must be the id of an event of this stream");
         let after = seen.map(|seen| seen.parse::<i64>().ok().filter(|seq| *seq >= 0).ok_or_else(wrong)).transpose()?;
         let (found, place) = events.follow(&call.author.caller, wanted, after).await?;
-        let pieces = pieces(found, place, call.state.settings.gateway.keep_alive);
-        let mut response = Body::from_stream(pieces).into_response();
-        let headers = response.headers_mut();
-        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream; charset=utf-8"));
-        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
-        headers.insert("x-accel-buffering", HeaderValue::from_static("no"));
-        Ok(response)
+        Ok(event_stream::respond(found, place, call.state.settings.gateway.keep_alive))
     })
     .await
-}
-
-/// Events as server-sent events, with comments while there are none.
-fn pieces(
-    events: impl Stream<Item = EventRow> + Send + 'static,
-    place: OwnedSemaphorePermit,
-    keep_alive: Duration,
-) -> impl Stream<Item = Result<Bytes, Infallible>> + Send + 'static {
-    // A comment at once, so that who listens knows that it is listened to.
-    let hello = stream::once(async { Ok(Bytes::from_static(b": listening\n\n")) });
-    let events = Box::pin(events);
-    let pieces = stream::unfold((events, place), move |(mut events, place)| async move {
-        match tokio::time::timeout(keep_alive, events.next()).await {
-            Err(_) => Some((Ok(Bytes::from_static(b": keep-alive\n\n")), (events, place))),
-            Ok(None) => None,
-            Ok(Some(event)) => {
-                let seq = event.seq.unwrap_or_default();
-                let piece = format!("id: {seq}\nevent: event\ndata: {}\n\n", shown(event));
-                Some((Ok(Bytes::from(piece)), (events, place)))
-            }
-        }
-    });
-    hello.chain(pieces)
-}
-
-fn shown(event: EventRow) -> Value {
-    json!({
-        "id": event.id,
-        "tenant_id": event.tenant_id,
-        "user_id": event.user_id,
-        "action": event.action,
-        "eventable_type": event.eventable_type,
-        "eventable_id": event.eventable_id,
-        "particulars": event.particulars,
-        "ip_address": event.ip_address,
-        "user_agent": event.user_agent,
-        "created_at": rfc3339(event.created_us),
-    })
 }
 
 fn line(row: FeedRow) -> Value {

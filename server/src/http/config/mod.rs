@@ -7,9 +7,11 @@ mod callbacks;
 mod events;
 mod keys;
 mod list;
+mod logs;
 mod models;
 mod problem;
 mod secrets;
+mod system;
 mod transfer;
 
 use app::types::config::{LIMIT, THINGS, Thing};
@@ -45,7 +47,8 @@ pub fn table() -> Table {
     }
     let table = callbacks::routes(events::routes(audit::routes(keys::routes(table))))
         .get("/rate-limit/{id}/state", state_of_limit);
-    transfer::routes(models::routes(secrets::routes(table.get("/user/email/{email}", user_by_email))))
+    let table = system::routes(logs::routes(table)).get("/user/email/{email}", user_by_email);
+    transfer::routes(models::routes(secrets::routes(table)))
 }
 
 type Id = Result<Path<String>, PathRejection>;

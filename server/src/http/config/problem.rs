@@ -30,6 +30,8 @@ pub enum ConfigProblem {
         current: Box<ThingRow>,
     },
     Config(ConfigError),
+    /// Too much is going on at once.
+    Busy(String),
     /// No key, a body that is too large, …
     Other(Problem),
 }
@@ -101,6 +103,7 @@ impl ConfigProblem {
             Self::UnknownRoute => 404,
             Self::InvalidJson | Self::UnknownFields(_) => 400,
             Self::Stale { .. } => 412,
+            Self::Busy(_) => 503,
             Self::Other(problem) => problem.status(),
             Self::Config(error) => match error {
                 ConfigError::NotFound(_) | ConfigError::Absent(_) => 404,
@@ -122,6 +125,7 @@ impl ConfigProblem {
             Self::InvalidJson => "Invalid JSON body".to_owned(),
             Self::UnknownFields(names) => format!("Unknown fields: {}", names.join(", ")),
             Self::Stale { thing, .. } => format!("This {} was changed by somebody else meanwhile", thing.one),
+            Self::Busy(message) => message.clone(),
             Self::Other(problem) => problem.message(),
             Self::Config(ConfigError::Store(StoreError::Unavailable(_))) => {
                 "The database is not available; try again in a moment".to_owned()

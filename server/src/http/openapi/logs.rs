@@ -5,10 +5,11 @@ use serde_json::json;
 use super::{
     PLATFORM,
     build::{Answer, Operation, Schema, boolean, integer, list, named, object, string, words},
+    config::failures,
     errors, shared,
 };
 
-const STATUSES: &[u16] = &[400, 401, 403, 404, 503];
+const STATUSES: &[u16] = &[400, 401, 403, 404, 500, 503];
 const FILTERS: [&str; 7] = ["logLevel", "logComponent", "logInstance", "logRequest", "logText", "start", "end"];
 
 pub fn operations() -> Vec<Operation> {
@@ -36,7 +37,7 @@ pub fn operations() -> Vec<Operation> {
                 named("Logs"),
                 &[("a page", json!({ "logs": [line], "has_more": false, "next": null }))],
             )])
-            .answers(errors::service(STATUSES, |code| code)),
+            .answers(failures(STATUSES)),
         Operation::delete("/config/logs", "deleteLogs", PLATFORM)
             .about("Delete old lines", "For superadmins. Lines also go by themselves, after `log.retention_days`.")
             .parameters(&["olderThanDays"])
@@ -44,7 +45,7 @@ pub fn operations() -> Vec<Operation> {
                 object().must("deleted", integer().about("How many lines it were.")),
                 &[("deleted", json!({ "deleted": 1_204 }))],
             )])
-            .answers(errors::service(STATUSES, |code| code)),
+            .answers(failures(STATUSES)),
         Operation::get("/config/logs/stream", "followLogs", PLATFORM)
             .about(
                 "The log as it is written",
@@ -57,7 +58,7 @@ pub fn operations() -> Vec<Operation> {
                 "Server-sent events of the type `log`. Lines that begin with a colon keep a silent connection alive.",
                 &format!("id: 019b7600-0000-7000-8000-000000000001\nevent: log\ndata: {line}\n\n"),
             )])
-            .answers(errors::service(STATUSES, |code| code)),
+            .answers(failures(STATUSES)),
     ]
 }
 

@@ -11,6 +11,7 @@ mod delivery;
 mod errors;
 mod events;
 mod fields;
+mod intake;
 mod keys;
 mod logs;
 mod models;
@@ -41,6 +42,8 @@ use crate::state::AppState;
 const OPENAI: &str = "OpenAI-compatible";
 /// Tag of the text service.
 const TEXT: &str = "Text service";
+/// Tag of work that is done later.
+const INTAKE: &str = "Intake";
 /// Tag of what administrators ask.
 const PLATFORM: &str = "Platform";
 /// Tag of the configuration service.
@@ -82,6 +85,7 @@ fn described() -> Vec<Operation> {
         chat::operations(),
         models::operations(),
         text::operations(),
+        intake::operations(),
         config::operations(),
         delivery::operations(),
         events::operations(),
@@ -102,6 +106,7 @@ fn schemas() -> Vec<(String, Schema)> {
         owned(chat::schemas()),
         owned(models::schemas()),
         owned(text::schemas()),
+        owned(intake::schemas()),
         config::schemas(),
         owned(delivery::schemas()),
         owned(events::schemas()),
@@ -140,6 +145,7 @@ fn document() -> Value {
         "tags": [
             { "name": OPENAI, "description": shared::OPENAI, "x-error-codes": errors::openai_table() },
             { "name": TEXT, "description": shared::TEXT, "x-error-codes": errors::service_table() },
+            { "name": INTAKE, "description": shared::INTAKE },
             { "name": delivery::DELIVERY, "description": delivery::DESCRIPTION },
             { "name": CONFIG, "description": config::DESCRIPTION },
             { "name": PLATFORM, "description": shared::PLATFORM },

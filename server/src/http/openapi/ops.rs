@@ -63,7 +63,7 @@ pub fn schemas() -> Vec<(&'static str, Schema)> {
             "Health",
             object()
                 .must("status", constant("healthy"))
-                .must("service", words(&["distributed-electrons", "text-gen", "config-service"]))
+                .must("service", words(&["distributed-electrons", "text-gen", "intake", "config-service"]))
                 .may("version", string().about("Version of the server."))
                 .must("timestamp", string().with("format", "date-time")),
         ),

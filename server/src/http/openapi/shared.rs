@@ -29,9 +29,14 @@ pub const TEXT: &str = "\
 One prompt in, one text out, with the defaults and the prompt template of the model. Fields that are not named here are \
 ignored. Errors have the shape `{error, error_code, request_id, details?}`; unknown paths and wrong methods are both 404.";
 
+pub const INTAKE: &str = "\
+Work that is handed over and done later. It is classified and routed by the rules, waits in its provider's queue, is done by \
+whichever server has room, assessed, and delivered: by callback, by event, or for whoever asks. Errors have the shape \
+`{error, error_code, request_id, details?}`; unknown paths and wrong methods are both 404.";
+
 pub const PLATFORM: &str = "\
 The state of the platform itself, for those who administer it: a superadmin sees everything, the admin of an organization \
-what belongs to its instances. A key needs the scope `admin`, if it has scopes. Errors have the shape of the text service.";
+what belongs to its instances. A key needs the scope `admin`, if it has scopes. Errors have the shape of the configuration service.";
 
 pub const OPERATIONS: &str = "\
 For load balancers, service managers and people. Nothing here needs a key.";
@@ -143,6 +148,10 @@ pub fn parameters() -> Value {
         "feedType": query("feed_type", words(&["user", "global"]), "Lines of people, or of nobody."),
         "feedUser": query("user_id", string(), "This person's lines, and those that are nobody's."),
         "unreadOnly": query("unread_only", boolean(), "`true` leaves out what was read."),
+        "requestId": query("request_id", string().with("format", "uuid"), "The request."),
+        "appId": header("X-App-ID", string(), "The caller's application, where the body names none."),
+        "idempotencyKey": header("Idempotency-Key", string(), "The caller's name for this very call, at most 255 characters long: it is carried out once, however often it is sent. It holds for the caller and the route, for a day."),
+        "preferWait": header("Prefer", string().example("wait=10"), "`wait=n`: answer when the work is over, or after n seconds."),
         "lastSeq": header("Last-Event-ID", integer(), "The last event that was seen: the stream goes on after it. Browsers send it by themselves when they come back; `after` in the query says the same."),
         "ifMatch": header("If-Match", string(), "The `ETag` of the version to change. If the thing is another one meanwhile, nothing is changed and the answer is 412."),
         "ifNoneMatch": header("If-None-Match", string(), "The `ETag` of the version the caller has. If it is the current one, the answer is 304 without a body."),

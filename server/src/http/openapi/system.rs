@@ -5,7 +5,8 @@ use serde_json::json;
 use super::{
     PLATFORM,
     build::{Answer, Operation, Schema, boolean, integer, list, named, object, string, words},
-    errors, shared,
+    config::failures,
+    shared,
 };
 
 pub fn operations() -> Vec<Operation> {
@@ -43,7 +44,7 @@ pub fn operations() -> Vec<Operation> {
                     }),
                 )],
             )])
-            .answers(errors::service(&[401, 403, 503], |code| code)),
+            .answers(failures(&[401, 403, 500, 503])),
     ]
 }
 

@@ -166,6 +166,9 @@ pub async fn poll(
 
 /// The provider's name of the work that was submitted under our `reference`; `None` when there is none. Only for mappings
 /// with [`Abilities::can_look_up`]; an error says nothing about the work.
+///
+/// A submission that was broken off may still be on its way: ask after the longest time that the provider may take for it,
+/// and submit again with the same idempotency key and reference.
 pub async fn lookup(
     target: &Target,
     transport: &Transport,

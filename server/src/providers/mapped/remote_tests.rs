@@ -242,6 +242,9 @@ async fn an_unavailable_lookup_is_no_answer() {
     assert!(!bench.submit(&target, "one").await.unwrap_err().certain);
     let error = remote::lookup(&target, &bench.transport, "one", soon()).await.unwrap_err();
     assert_eq!(error.class, ErrorClass::Overloaded);
+    // Where the provider knows the key again, repeating does no harm and brings the name.
+    assert!(bench.submit(&target, "one").await.unwrap().remote_id.is_some());
+    assert_eq!(bench.counts().await["accepted"], 1);
     // A wrong address is told from an absent job.
     let mut by_name = mapping();
     by_name["lookup"] = json!({"endpoint": "/v1/jobs/{reference}", "job_id": "$.id"});

@@ -213,7 +213,7 @@ fn provider(row: ProviderRow, environment: &Environment) -> Provider {
         environment_key,
         webhook_secret: own.and_then(|own| own.webhook_secret.clone()),
         environment_names: strings(&row.credential["env"]).collect(),
-        default_model: row.config["default_model"].as_str().map(str::to_owned),
+        default_model: row.config["default_model"].as_str().filter(|name| !name.is_empty()).map(str::to_owned),
         is_active: row.is_active,
         sort: row.sort,
     }

@@ -134,6 +134,7 @@ fn caller() -> Caller {
         user: None,
         project_id: None,
         key_id: None,
+        key_name: None,
         role: Role::User,
         scopes: None,
         allowed_models: None,
@@ -251,6 +252,40 @@ proptest! {
         prop_assert!(!found.why.is_empty());
         if let Some(said) = said {
             prop_assert_eq!((found.task_type, found.confidence), (said, 1.0));
+        }
+    }
+
+    #[test]
+    fn a_route_keeps_what_is_named_and_lists_others_once(
+        rows in prop::collection::vec(
+            (prop::option::of(prop::sample::select(vec!["fast", "code"])), 0usize..4, -5i64..200, any::<bool>()), 0..8),
+        subtask in prop::option::of(prop::sample::select(vec!["fast", "code", "creative"])),
+        provider in prop::option::of(prop::sample::select(vec!["p0", "p1", "p9"])),
+        model in prop::option::of(prop::sample::select(vec!["p0-model", "p1-model"])),
+        tier in prop::option::of(prop::sample::select(vec!["low", "high"])),
+        fraction in 0.0f64..1.0,
+    ) {
+        let rows: Vec<_> = rows
+            .into_iter()
+            .map(|(subtask, place, weight, is_default)| rule(subtask, &format!("p{place}"), weight, is_default))
+            .collect();
+        let some = rows.iter().any(|row| row.subtask.is_none() || row.is_default);
+        let ask = Ask { provider, model, cost_tier: tier, ..Ask::new(TaskType::Text, subtask) };
+        match decide(rows, &ask, fraction) {
+            Ok(route) => {
+                prop_assert!(provider.is_none_or(|name| route.provider == name));
+                prop_assert!(model.is_none_or(|name| route.model == name));
+                prop_assert!(!route.why.is_empty());
+                let mut all: Vec<_> =
+                    route.alternatives.iter().map(|choice| (choice.provider.clone(), choice.model.clone())).collect();
+                all.push((route.provider, route.model));
+                let count = all.len();
+                all.sort();
+                all.dedup();
+                prop_assert_eq!(all.len(), count, "each once");
+            }
+            Err(NoRoute::NoRule(_)) => prop_assert!(!some && provider.is_none() && model.is_none()),
+            Err(NoRoute::Model(_)) => prop_assert!(provider.is_none() && model.is_some()),
         }
     }
 }

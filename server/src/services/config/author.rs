@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::place::Where;
 use crate::{
-    services::identity::Caller,
+    services::identity::{Caller, Visit},
     store::{
         audit::{Actor, AuditEntry},
         things::{Record, Table},
@@ -23,23 +23,13 @@ pub struct Author {
 }
 
 impl Author {
-    /// The audit log's words for them: a key by its id, a person by their address.
+    /// What the audit log says of them.
     pub fn actor(&self) -> Actor {
-        let caller = &self.caller;
-        let person = caller.user.as_ref().map(|user| user.email.clone());
-        let (kind, id) = match (&caller.key_id, &caller.user_id) {
-            (Some(key), _) => ("api_key", key.clone()),
-            (None, Some(user)) => ("user", user.clone()),
-            (None, None) => ("system", String::new()),
-        };
-        Actor {
-            kind,
-            name: person.unwrap_or_else(|| if kind == "api_key" { format!("API key {id}") } else { id.clone() }),
-            id,
+        self.caller.actor(&Visit {
             ip: self.ip.clone(),
             user_agent: self.user_agent.clone(),
             request_id: Some(self.request_id.clone()),
-        }
+        })
     }
 
     /// An entry of the audit log: they did `what` to this thing.

@@ -15,7 +15,7 @@ use crate::{
     store::{
         Hidden, StoreError,
         audit::AuditEntry,
-        things::{Change, Write},
+        things::{Change, Write, table},
     },
 };
 
@@ -101,6 +101,9 @@ impl Configuration {
         if let Some(provider) = snapshot.provider(&name) {
             return Ok(provider.id.to_string());
         }
+        if let Some(provider) = table("provider").and_then(|table| self.drafted(table, &name)) {
+            return Ok(provider.id);
+        }
         let mut names: Vec<&str> = snapshot.providers.keys().map(String::as_str).collect();
         names.extend(snapshot.provider_aliases.keys().map(String::as_str));
         names.sort_unstable();
@@ -110,8 +113,11 @@ impl Configuration {
     /// A live instance in which the caller may do this.
     pub(super) fn instance(&self, who: &Caller, instance_id: &str, deed: Deed) -> Result<Where, ConfigError> {
         let snapshot = self.catalog.snapshot();
-        let found = snapshot.instances.get(instance_id).ok_or_else(|| ConfigError::NotFound("Instance".to_owned()))?;
-        let place = Where::Instance { org_id: found.org_id.clone(), instance_id: found.id.clone() };
+        let known = snapshot.instances.get(instance_id).map(|instance| instance.org_id.clone());
+        let drafted = || table("instance").and_then(|table| self.drafted(table, instance_id));
+        let org_id = known.or_else(|| drafted()?.text("org_id").map(str::to_owned));
+        let org_id = org_id.ok_or_else(|| ConfigError::NotFound("Instance".to_owned()))?;
+        let place = Where::Instance { org_id, instance_id: instance_id.to_owned() };
         may(who, deed, place.place())?;
         Ok(place)
     }
@@ -190,9 +196,7 @@ impl Configuration {
         now_us: i64,
     ) -> Result<(), ConfigError> {
         let audit = entry(author, place, action, target, details, now_us);
-        self.db.write_things(&[Write { change, audit: Some(audit) }], now_us).await?;
-        self.catalog.refresh().await?;
-        Ok(())
+        Ok(self.put(vec![Write { change, audit: Some(audit) }]).await?)
     }
 }
 

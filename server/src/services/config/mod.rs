@@ -6,6 +6,7 @@ mod author;
 mod check;
 mod credentials;
 mod document;
+mod draft;
 mod error;
 mod litellm;
 mod models;
@@ -21,6 +22,7 @@ use std::sync::Arc;
 
 use app::types::config::{Dependants, Thing, ThingFilter, ThingPage, ThingRow, thing};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use parking_lot::Mutex;
 use serde_json::{Map, Value, json};
 
 pub use author::Author;
@@ -58,6 +60,8 @@ pub struct Configuration {
     catalog: Arc<Catalog>,
     clock: Clock,
     vault: Vault,
+    /// Set where changes are collected.
+    draft: Option<Arc<Mutex<draft::Draft>>>,
 }
 
 /// What an update or a deletion expects the thing to be.
@@ -65,7 +69,7 @@ pub type Etag<'a> = Option<&'a str>;
 
 impl Configuration {
     pub fn new(db: Db, catalog: Arc<Catalog>, clock: Clock, vault: Vault) -> Self {
-        Self { db, catalog, clock, vault }
+        Self { db, catalog, clock, vault, draft: None }
     }
 
     /// Things that the caller may see. Without a `limit` all of them, up to [`MOST`].
@@ -157,7 +161,7 @@ impl Configuration {
     ) -> Result<ThingRow, ConfigError> {
         let Creation { id, writes } = self.creation(author, table, body, id).await?;
         self.write(table, writes, true).await?;
-        let record = self.db.thing(table, &id, false).await?.ok_or_else(|| ConfigError::unknown(table.thing))?;
+        let record = self.record(table, &id, false).await?.ok_or_else(|| ConfigError::unknown(table.thing))?;
         self.row(&author.caller, table.thing, record).await
     }
 
@@ -179,7 +183,7 @@ impl Configuration {
                 Err(ConfigError::Store(StoreError::Stale)) if tried < TRIES => {}
                 done => {
                     done?;
-                    let record = self.db.thing(table, &id, false).await?;
+                    let record = self.record(table, &id, false).await?;
                     let record = record.ok_or_else(|| ConfigError::unknown(table.thing))?;
                     return self.row(&author.caller, table.thing, record).await;
                 }
@@ -342,17 +346,16 @@ impl Configuration {
         if writes.is_empty() {
             return Ok(());
         }
-        self.db.write_things(&writes, self.clock.now_us()).await.map_err(|error| match error {
-            StoreError::Conflict { what } => rules::conflict(table.thing, &what, &writes, is_new),
+        let kept = writes.clone();
+        self.put(writes).await.map_err(|error| match error {
+            StoreError::Conflict { what } => rules::conflict(table.thing, &what, &kept, is_new),
             error => asked(error),
-        })?;
-        self.catalog.refresh().await?;
-        Ok(())
+        })
     }
 
     /// A thing that the caller may look at.
     async fn visible(&self, who: &Caller, table: &Table, id: &str, deleted: bool) -> Result<Record, ConfigError> {
-        let found = self.db.thing(table, id, deleted).await?;
+        let found = self.record(table, id, deleted).await?;
         let record = found.ok_or_else(|| ConfigError::unknown(table.thing))?;
         let place = self.place_of(table.thing, &record).await?;
         match may(who, Deed::Read, place.place()) {

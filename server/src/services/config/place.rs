@@ -127,7 +127,7 @@ impl Configuration {
         // Just made by another server, or deleted.
         let Some(table) = table("instance") else { return Ok(String::new()) };
         for deleted in [false, true] {
-            if let Some(record) = self.db.thing(table, instance_id, deleted).await? {
+            if let Some(record) = self.record(table, instance_id, deleted).await? {
                 return Ok(record.text("org_id").unwrap_or_default().to_owned());
             }
         }

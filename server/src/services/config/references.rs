@@ -28,7 +28,7 @@ impl Configuration {
                     continue;
                 }
             }
-            let found = self.db.thing(table, id, false).await?.ok_or_else(|| ConfigError::unknown(target))?;
+            let found = self.record(table, id, false).await?.ok_or_else(|| ConfigError::unknown(target))?;
             let place = self.place_of(target, &found).await?;
             may(who, Deed::Read, place.place())?;
         }
@@ -46,7 +46,7 @@ impl Configuration {
             let Some(id) = record.text(field.name) else { continue };
             let Some((target, table)) = thing(kind).zip(table(kind)) else { continue };
             let by_alias = kind == "provider" && self.catalog.snapshot().provider(id).is_some();
-            if !by_alias && self.db.thing(table, id, false).await?.is_none() {
+            if !by_alias && self.record(table, id, false).await?.is_none() {
                 return Err(ConfigError::Refused(format!("Its {} is deleted; bring that back first", target.one)));
             }
         }

@@ -79,10 +79,12 @@ impl Configuration {
             }
         }
         let keys = self.keys(document, variables, is_dry)?;
+        // Each thing may refer to those before it; all of them are written together, or none is.
+        let draft = self.drafting();
         let mut differences = Vec::new();
         for thing in THINGS {
             for (place, row) in rows(document, thing.kind)? {
-                let done = self.import_one(author, thing, row, is_dry).await.map_err(|error| at(error, &place))?;
+                let done = draft.import_one(author, thing, row, is_dry).await.map_err(|error| at(error, &place))?;
                 differences.extend(done);
             }
         }
@@ -91,15 +93,16 @@ impl Configuration {
             if stored.as_deref() == Some(secret.as_str()) {
                 continue;
             }
-            if !is_dry {
-                self.set_credential(author, &instance, &provider, &secret).await?;
-            }
+            draft.set_credential(author, &instance, &provider, &secret).await?;
             let fields = vec![(
                 "api_key".to_owned(),
                 stored.map(|key| rules::masked(&key)).into(),
                 rules::masked(&secret).into(),
             )];
             differences.push(Difference { kind: KEYS, id, action: "set", fields });
+        }
+        if !is_dry {
+            draft.commit().await?;
         }
         Ok(differences)
     }
@@ -113,20 +116,20 @@ impl Configuration {
     ) -> Result<Option<Difference>, ConfigError> {
         let table = known(thing.kind)?;
         let id = row.get(thing.id).and_then(Value::as_str).unwrap_or_default();
-        let found = if id.is_empty() { None } else { self.db.thing(table, id, false).await? };
+        let found = if id.is_empty() { None } else { self.record(table, id, false).await? };
         let Some(record) = found else {
             let fields = row.iter().map(|(name, value)| (name.clone(), Value::Null, value.clone())).collect();
-            let id = if is_dry { id.to_owned() } else { self.create_as(author, table, row, Some(id)).await?.id };
+            let made = self.create_as(author, table, row, Some(id)).await?.id;
+            // An id that is made by chance will be another one.
+            let id = if is_dry { id.to_owned() } else { made };
             return Ok(Some(Difference { kind: thing.kind, id, action: "create", fields }));
         };
         let fields = self.changes(thing, &record, row)?;
         if fields.is_empty() {
             return Ok(None);
         }
-        if !is_dry {
-            let wanted = fields.iter().map(|(name, _, after)| (name.clone(), after.clone())).collect();
-            self.update(author, thing.kind, &record.id, None, &wanted).await?;
-        }
+        let wanted = fields.iter().map(|(name, _, after)| (name.clone(), after.clone())).collect();
+        self.update(author, thing.kind, &record.id, None, &wanted).await?;
         Ok(Some(Difference { kind: thing.kind, id: record.id, action: "update", fields }))
     }
 

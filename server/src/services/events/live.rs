@@ -45,8 +45,6 @@ struct Inner {
     /// Something was written here.
     written: Notify,
     unnumbered: Notify,
-    /// The same, of other parts of the process.
-    told: Arc<Notify>,
     /// No more answers are given.
     closing: CancellationToken,
     stop: CancellationToken,
@@ -54,7 +52,7 @@ struct Inner {
 
 impl Live {
     /// Starts the task that reads and, on Postgres, the one that numbers. Streams end when `stop` is cancelled.
-    pub fn start(db: Db, clock: Clock, told: Arc<Notify>, stop: CancellationToken, tasks: &Tasks) -> Self {
+    pub fn start(db: Db, clock: Clock, stop: CancellationToken, tasks: &Tasks) -> Self {
         let live = Self(Arc::new(Inner {
             db,
             clock,
@@ -63,7 +61,6 @@ impl Live {
             gate: Mutex::new(()),
             written: Notify::new(),
             unnumbered: Notify::new(),
-            told,
             closing: stop,
             stop: tasks.token(),
         }));
@@ -135,7 +132,6 @@ impl Live {
             tokio::select! {
                 () = own.stop.cancelled() => {}
                 () = own.written.notified() => {}
-                () = own.told.notified(), if !is_idle => {}
                 () = async { tokio::time::sleep(wait.unwrap_or_default()).await }, if wait.is_some() => {}
             }
         }
@@ -181,7 +177,6 @@ impl Live {
             tokio::select! {
                 () = own.stop.cancelled() => {}
                 () = own.unnumbered.notified() => {}
-                () = own.told.notified() => {}
                 () = tokio::time::sleep(wait) => {}
             }
         }

@@ -6,9 +6,9 @@ mod live;
 use std::{collections::BTreeMap, sync::Arc};
 
 use app::types::Role;
-use futures::Stream;
+use futures::{Stream, StreamExt, future, stream};
 use serde_json::Value;
-use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 
 pub use build::{Draft, build, storable};
@@ -30,6 +30,8 @@ use crate::{
 
 /// Streams at a time, of all callers.
 const STREAMS: usize = 1_000;
+/// Events of one request that are read at once; one with more began again and again.
+const MOST_OF_A_LIFE: i64 = 1_000;
 /// Longest action, type or id of a posted event, in bytes.
 const LONGEST_NAME: usize = 200;
 /// Most bytes of a posted event's particulars.
@@ -79,16 +81,9 @@ pub struct Events {
 }
 
 impl Events {
-    /// `told` is notified when events are committed. Streams end when `stop` is cancelled.
-    pub fn start(
-        db: Db,
-        catalog: Arc<Catalog>,
-        clock: Clock,
-        told: Arc<Notify>,
-        stop: CancellationToken,
-        tasks: &Tasks,
-    ) -> Self {
-        let live = Live::start(db.clone(), clock.clone(), told, stop, tasks);
+    /// Streams end when `stop` is cancelled.
+    pub fn start(db: Db, catalog: Arc<Catalog>, clock: Clock, stop: CancellationToken, tasks: &Tasks) -> Self {
+        let live = Live::start(db.clone(), clock.clone(), stop, tasks);
         Self { db, catalog, clock, live, streams: Arc::new(Semaphore::new(STREAMS)) }
     }
 
@@ -202,6 +197,34 @@ impl Events {
     }
 
     /// Whether somebody may read at all.
+    /// The whole life of one request of the caller's: what happened after the event with the number `after`, and what happens
+    /// until it is over. The caller was let in already.
+    pub async fn life_of(
+        &self,
+        request_id: &str,
+        after: i64,
+    ) -> Result<(impl Stream<Item = EventRow> + Send + use<>, OwnedSemaphorePermit), EventsError> {
+        let place = self.streams.clone().try_acquire_owned().map_err(|_| EventsError::Busy)?;
+        let now = self.live.now().await?;
+        let filter = EventFilter {
+            eventable_type: Some("request".to_owned()),
+            eventable_id: Some(request_id.to_owned()),
+            ..EventFilter::default()
+        };
+        let mut before = self.db.events_of(&EventFilter::default(), ("request", request_id), MOST_OF_A_LIFE, 0).await?;
+        before.retain(|event| event.seq.is_some_and(|seq| seq > after && seq <= now));
+        before.sort_by_key(|event| event.seq);
+        let later = self.live.subscribe(filter, Some(now.max(after)));
+        let mut is_over = false;
+        let life = stream::iter(before).chain(later).take_while(move |event| {
+            let goes_on = !is_over;
+            is_over = matches!(event.action.as_str(), "request.completed" | "request.failed" | "request.cancelled");
+            future::ready(goes_on)
+        });
+        Ok((life, place))
+    }
+
+    /// Whether the caller may read events at all.
     pub fn may_read(&self, who: &Caller) -> Result<(), EventsError> {
         Ok(may(who, Deed::Read, who.place())?)
     }

@@ -4,8 +4,11 @@ use std::{collections::HashSet, sync::Arc};
 
 use app::types::Role;
 
-use super::Place;
-use crate::services::catalog::{Instance, Level, Model, User};
+use super::{Place, Visit};
+use crate::{
+    services::catalog::{Instance, Level, Model, User},
+    store::audit::Actor,
+};
 
 /// A caller whose key or session was checked.
 #[derive(Debug, Clone)]
@@ -19,6 +22,8 @@ pub struct Caller {
     pub project_id: Option<String>,
     /// Set when an API key was shown, not a session.
     pub key_id: Option<String>,
+    /// What people call the key.
+    pub key_name: Option<String>,
     pub role: Role,
     pub level: Level,
     /// What the key may be used for; `None`: everything its owner may.
@@ -31,6 +36,16 @@ impl Caller {
     /// The instance the call is made in.
     pub fn place(&self) -> Place<'_> {
         Place::Instance { org_id: &self.instance.org_id, instance_id: &self.instance.id }
+    }
+
+    /// What the audit log says of them: the key that was shown, else the person.
+    pub fn actor(&self, visit: &Visit) -> Actor {
+        let (kind, id, name) = match (&self.key_id, &self.user) {
+            (Some(id), _) => ("api_key", id.as_str(), self.key_name.as_deref().unwrap_or_default()),
+            (None, Some(user)) => ("user", user.id.as_str(), user.email.as_str()),
+            (None, None) => ("system", "", "unknown"),
+        };
+        visit.actor(kind, id, name)
     }
 
     /// Catalogue models are everyone's; others belong to an organization.

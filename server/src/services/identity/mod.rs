@@ -80,6 +80,19 @@ pub struct Visit {
     pub request_id: Option<String>,
 }
 
+impl Visit {
+    fn actor(&self, kind: &'static str, id: &str, name: &str) -> Actor {
+        Actor {
+            kind,
+            id: id.to_owned(),
+            name: name.to_owned(),
+            ip: self.ip.clone(),
+            user_agent: self.user_agent.clone(),
+            request_id: self.request_id.clone(),
+        }
+    }
+}
+
 /// Checks keys and sessions, and makes them.
 #[derive(Clone)]
 pub struct Identity {
@@ -152,6 +165,7 @@ impl Identity {
             user: user.cloned(),
             scopes: key.scopes.clone(),
             key_id: Some(key.id.clone()),
+            key_name: Some(key.name.clone()),
             role: user.map_or(Role::User, |user| user.role),
             allowed_models: key.allowed_models.clone().map(Arc::new),
         })
@@ -208,27 +222,11 @@ impl Identity {
             scopes: None,
             project_id: None,
             key_id: None,
+            key_name: None,
             role: user.role,
             level,
             allowed_models: None,
         })
-    }
-
-    /// Who does something, for the audit log.
-    pub fn actor(&self, caller: &Caller, visit: &Visit) -> Actor {
-        let Some(key_id) = &caller.key_id else {
-            return caller.user.as_ref().map_or_else(|| Actor::system("unknown"), |user| person(user, visit));
-        };
-        let snapshot = self.catalog.snapshot();
-        let key = snapshot.keys.values().find(|key| key.id == *key_id);
-        Actor {
-            kind: "api_key",
-            id: key_id.clone(),
-            name: key.map(|key| key.name.clone()).unwrap_or_default(),
-            ip: visit.ip.clone(),
-            user_agent: visit.user_agent.clone(),
-            request_id: visit.request_id.clone(),
-        }
     }
 
     /// An entry about a person, in the log of their organization.
@@ -257,14 +255,7 @@ impl Identity {
 
 /// A signed-in person as an actor.
 pub fn person(user: &User, visit: &Visit) -> Actor {
-    Actor {
-        kind: "user",
-        id: user.id.clone(),
-        name: user.email.clone(),
-        ip: visit.ip.clone(),
-        user_agent: visit.user_agent.clone(),
-        request_id: visit.request_id.clone(),
-    }
+    visit.actor("user", &user.id, &user.email)
 }
 
 /// Instances that a person may use, the default one first, then by name.

@@ -159,6 +159,7 @@ mod tests {
             user: Some(Arc::new(user)),
             project_id: None,
             key_id: None,
+            key_name: None,
             role,
             scopes: None,
             allowed_models: None,

@@ -132,7 +132,7 @@ impl Identity {
         visit: &Visit,
     ) -> Result<(String, i64), IdentityError> {
         self.may_act_for(by, user_id).await?;
-        self.make_link(user_id, self.actor(by, visit)).await
+        self.make_link(user_id, by.actor(visit)).await
     }
 
     /// The person, if `by` may do what only they and their admins may. An admin is not a superadmin's.
@@ -227,7 +227,7 @@ impl Identity {
     /// Ends all sessions of a person, for their admins; how many there were.
     pub async fn end_sessions_of(&self, by: &Caller, user_id: &str, visit: &Visit) -> Result<u64, IdentityError> {
         let user = self.may_act_for(by, user_id).await?;
-        let entry = self.about(&user, self.actor(by, visit), "session.ended", json!({ "sessions": "all" }));
+        let entry = self.about(&user, by.actor(visit), "session.ended", json!({ "sessions": "all" }));
         Ok(self.db.end_sessions_of_user(&user.id, None, &entry).await?)
     }
 

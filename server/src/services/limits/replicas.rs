@@ -15,6 +15,9 @@ use crate::store::{
 };
 
 const BEAT: Duration = Duration::from_secs(1);
+/// A database that takes longer for a sign of life is away. Short enough that a server that is alone knows it before its
+/// last sign has lost its force, so that no call waits for the database.
+const ANSWER: Duration = Duration::from_secs(1);
 /// A replica that gave no sign for so long is dead, and what it had set aside is free.
 const LIFE_US: i64 = 4_000_000;
 /// It stops believing in itself a little earlier.
@@ -73,7 +76,7 @@ impl Inner {
         }
         if hints.is_none() {
             // Without them everything takes a little longer, and that is all.
-            match self.db.replica_hints().await {
+            match in_time(self.db.replica_hints()).await {
                 Ok(heard) => *hints = heard,
                 Err(error) => tracing::warn!(%error, "cannot listen to the other servers; trying again"),
             }
@@ -104,7 +107,11 @@ impl Inner {
         let _one = self.joining.lock().await;
         let now_us = self.clock.now_us();
         let shared = self.mode() == Mode::Shared;
-        let others = self.db.beat_replica(&self.row(now_us, shared)).await?;
+        let others = in_time(self.db.beat_replica(&self.row(now_us, shared))).await;
+        if others.is_err() && self.mode() == Mode::Alone {
+            self.stay_alone();
+        }
+        let others = others?;
         self.valid_until_us.fetch_max(now_us + LIFE_US - MARGIN_US, Ordering::AcqRel);
         match shared {
             false if others.iter().any(|other| is_alive(other, now_us)) => self.share().await?,
@@ -122,16 +129,19 @@ impl Inner {
         if before != Mode::Joining && now_us <= self.valid_until_us.load(Ordering::Acquire) {
             return Ok(());
         }
-        match self.join().await {
-            Ok(()) => Ok(()),
-            // Nobody can have come while the database is away.
-            Err(error) if before == Mode::Alone => {
-                tracing::warn!(%error, "the database does not answer; limits are counted by this server alone");
-                self.set_mode(Mode::Alone, now_us + 1_000_000);
-                Ok(())
-            }
-            Err(error) => Err(error.into()),
+        if before != Mode::Alone {
+            return Ok(self.join().await?);
         }
+        if let Err(error) = in_time(self.join()).await {
+            tracing::warn!(%error, "the database does not answer; limits are counted by this server alone");
+            self.stay_alone();
+        }
+        Ok(())
+    }
+
+    /// Nobody can have come while the database is away.
+    fn stay_alone(&self) {
+        self.set_mode(Mode::Alone, self.clock.now_us() + LIFE_US);
     }
 
     async fn join(&self) -> Result<(), StoreError> {
@@ -244,6 +254,11 @@ impl Inner {
     fn row(&self, seen_us: i64, shared: bool) -> ReplicaRow {
         ReplicaRow { replica_id: self.replica_id.clone(), seen_us, shared }
     }
+}
+
+async fn in_time<T>(asked: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
+    let answer = tokio::time::timeout(ANSWER, asked).await;
+    answer.unwrap_or_else(|_| Err(StoreError::Unavailable("no answer within a second".to_owned())))
 }
 
 async fn next(hints: &mut Option<ReplicaHints>) -> Result<String, StoreError> {

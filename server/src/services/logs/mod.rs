@@ -98,7 +98,7 @@ impl Logs {
         let place = self.tails.clone().try_acquire_owned().map_err(|_| LogsError::Busy)?;
         let after = match after {
             Some(after) if uuid::Uuid::try_parse(&after).is_err() => {
-                let message = "is not the id of a line".to_owned();
+                let message = "Last-Event-ID is not the id of a line".to_owned();
                 return Err(LogsError::Invalid { field: "Last-Event-ID", message });
             }
             Some(after) => after,

@@ -7,7 +7,10 @@ use serde_json::{Value, json};
 use super::{Router, RouterError, intake::job_of};
 use crate::{
     services::identity::{Caller, Deed},
-    store::jobs::{Cancelled, RequestRow},
+    store::{
+        StoreError,
+        jobs::{Cancelled, RequestRow},
+    },
 };
 
 impl Router {
@@ -23,10 +26,10 @@ impl Router {
             "failed" => {
                 let event = self.0.event(&request, "request.cancelled", json!({ "while": "failed" }));
                 let done = self.0.db.cancel_failed(id, self.0.now_us(), &event).await?;
-                self.0.told.notify_waiters();
+                self.0.tell();
                 if done { Ok(Cancelled::Now) } else { Err(refused()) }
             }
-            _ => match self.cancel_all(std::slice::from_ref(&request), is_forced).await? {
+            _ => match self.0.cancel_rows(std::slice::from_ref(&request), is_forced).await? {
                 (1.., _) => Ok(Cancelled::Now),
                 (0, 1..) => Ok(Cancelled::Asked),
                 (0, 0) => {
@@ -40,29 +43,13 @@ impl Router {
         }
     }
 
-    /// Cancels what of these is not over; how many are cancelled, and how many workers were asked.
-    pub(super) async fn cancel_all(
-        &self,
-        requests: &[RequestRow],
-        is_forced: bool,
-    ) -> Result<(usize, usize), RouterError> {
-        let by_id: HashMap<&str, &RequestRow> = requests.iter().map(|request| (&*request.id, request)).collect();
-        let ids: Vec<&str> = requests.iter().map(|request| &*request.id).collect();
-        let event = |id: &str| {
-            let request = by_id.get(id)?;
-            Some(self.0.event(request, "request.cancelled", json!({ "while": request.status })))
-        };
-        let (cancelled, asked) = self.0.db.cancel_requests(&ids, self.0.now_us(), is_forced, &event).await?;
-        if !asked.is_empty() {
-            self.0.stop_here(&asked);
-            self.0.wake.notify_one();
-        }
-        self.0.told.notify_waiters();
-        Ok((cancelled.len(), asked.len()))
-    }
-
     /// Takes a failed or cancelled request up again, on another model if one is named.
-    pub async fn redrive(&self, caller: &Caller, id: &str, to: Option<(String, String)>) -> Result<RequestRow, RouterError> {
+    pub async fn redrive(
+        &self,
+        caller: &Caller,
+        id: &str,
+        to: Option<(String, String)>,
+    ) -> Result<RequestRow, RouterError> {
         let mut request = self.find(caller, id, Deed::Jobs).await?;
         let refused = |status: &str| RouterError::Status { what: "redrive", status: status.to_owned() };
         if !matches!(request.status.as_str(), "failed" | "cancelled") {
@@ -71,22 +58,7 @@ impl Router {
         if let Some((provider, model)) = to {
             (request.provider, request.model) = (provider, model);
         }
-        self.take_up(&mut request).await?.then_some(request).ok_or_else(|| refused("queued"))
-    }
-
-    pub(super) async fn take_up(&self, request: &mut RequestRow) -> Result<bool, RouterError> {
-        let now_us = self.0.now_us();
-        request.run_at_us = now_us;
-        request.deadline_us = None;
-        request.status = "queued".to_owned();
-        let snapshot = self.0.catalog.snapshot();
-        let queue = snapshot.provider(&request.provider).map_or(&*request.provider, |provider| &provider.id).to_owned();
-        let job = job_of(request, queue, now_us);
-        let event = self.0.event(request, "request.queued", json!({ "reason": "taken up again" }));
-        let done = self.0.db.redrive(&request.provider, &job, now_us, &event).await?;
-        self.0.wake.notify_one();
-        self.0.told.notify_waiters();
-        Ok(done)
+        self.0.take_up(&mut request).await?.then_some(request).ok_or_else(|| refused("queued"))
     }
 
     /// A person has looked where work was held: it was accepted under this id, or it was not and is submitted anew.
@@ -116,7 +88,9 @@ impl Router {
 
     /// A provider told something of a request's remote work: it is asked at once what is true. `false` when nobody waits.
     pub async fn told(&self, request_id: &str, body: Value) -> Result<bool, RouterError> {
-        let Some(mut job) = self.0.db.job(request_id).await?.filter(|job| job.kind == "remote") else { return Ok(false) };
+        let Some(mut job) = self.0.db.job(request_id).await?.filter(|job| job.kind == "remote") else {
+            return Ok(false);
+        };
         job.remote["callback"] = body;
         let hinted = self.0.db.hint_remote(&job, self.0.now_us()).await?;
         self.0.wake.notify_one();
@@ -125,6 +99,43 @@ impl Router {
 }
 
 impl super::Inner {
+    /// Cancels what of these is not over; how many are cancelled, and how many workers were asked.
+    pub(super) async fn cancel_rows(
+        &self,
+        requests: &[RequestRow],
+        is_forced: bool,
+    ) -> Result<(usize, usize), StoreError> {
+        let by_id: HashMap<&str, &RequestRow> = requests.iter().map(|request| (&*request.id, request)).collect();
+        let ids: Vec<&str> = requests.iter().map(|request| &*request.id).collect();
+        let event = |id: &str| {
+            let request = by_id.get(id)?;
+            Some(self.event(request, "request.cancelled", json!({ "while": request.status })))
+        };
+        let (cancelled, asked) = self.db.cancel_requests(&ids, self.now_us(), is_forced, &event).await?;
+        if !asked.is_empty() {
+            self.stop_here(&asked);
+            self.wake.notify_one();
+        }
+        self.tell();
+        Ok((cancelled.len(), asked.len()))
+    }
+
+    /// Gives a request that is over a new job.
+    pub(super) async fn take_up(&self, request: &mut RequestRow) -> Result<bool, StoreError> {
+        let now_us = self.now_us();
+        request.run_at_us = now_us;
+        request.deadline_us = None;
+        request.status = "queued".to_owned();
+        let snapshot = self.catalog.snapshot();
+        let queue = snapshot.provider(&request.provider).map_or(&*request.provider, |provider| &provider.id).to_owned();
+        let job = job_of(request, queue, now_us);
+        let event = self.event(request, "request.queued", json!({ "reason": "taken up again" }));
+        let done = self.db.redrive(&request.provider, &job, now_us, &event).await?;
+        self.wake.notify_one();
+        self.tell();
+        Ok(done)
+    }
+
     /// Those of them that run in this very process stop without waiting for the next sign of life.
     fn stop_here(&self, ids: &[String]) {
         let running = self.running.lock();

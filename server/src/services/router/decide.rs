@@ -43,18 +43,17 @@ pub fn decide(
 ) -> Result<Decision, RouterError> {
     let explicit = asked.task_type.and_then(TaskType::parse);
     let found = classify::classify(&snapshot.rules, query, explicit);
-    let ask = Ask {
-        provider: asked.provider,
-        model: asked.model,
-        ..Ask::new(found.task_type, found.subtask)
-    };
+    let ask = Ask { provider: asked.provider, model: asked.model, ..Ask::new(found.task_type, found.subtask) };
     let route = classify::route(snapshot, caller, &ask, fraction)
         .map_err(|error| RouterError::Invalid { field: "model", message: error.to_string() })?;
     let known = snapshot.provider(&route.provider);
     let queue = known.map_or_else(|| route.provider.clone(), |provider| provider.id.to_string());
     let model = resolve::model(snapshot, &format!("{queue}/{}", route.model), caller).ok();
-    let reasons: Vec<Value> =
-        found.why.iter().map(|reason| json!({ "points": reason.points, "text": reason.text, "rule": reason.rule })).collect();
+    let reasons: Vec<Value> = found
+        .why
+        .iter()
+        .map(|reason| json!({ "points": reason.points, "text": reason.text, "rule": reason.rule }))
+        .collect();
     let alternatives: Vec<Value> =
         route.alternatives.iter().map(|other| json!({ "provider": other.provider, "model": other.model })).collect();
     Ok(Decision {

@@ -9,9 +9,7 @@ use super::{
     kinds::TASK_TYPES,
 };
 use crate::{
-    services::{
-        identity::{Caller, Deed, Visit, may},
-    },
+    services::identity::{Caller, Deed, Visit, may},
     store::{
         events::NewEvent,
         jobs::{BodyRow, Idempotency, JobRow, RequestRow, Submission, rank_us},
@@ -121,7 +119,7 @@ impl Router {
             return replay(once, before);
         }
         self.0.wake.notify_one();
-        self.0.told.notify_waiters();
+        self.0.tell();
         Ok(receipts)
     }
 
@@ -135,11 +133,8 @@ impl Router {
         let most = self.0.settings.max_waiting;
         // Counting is cheap as long as there is little, and a full instance is the exception.
         let sample = self.0.db.tenant_jobs(&caller.instance.id, COUNTED.min(most)).await?;
-        let waiting = if sample < COUNTED.min(most) {
-            sample
-        } else {
-            self.0.db.tenant_jobs(&caller.instance.id, most).await?
-        };
+        let waiting =
+            if sample < COUNTED.min(most) { sample } else { self.0.db.tenant_jobs(&caller.instance.id, most).await? };
         if waiting + i64::try_from(more).unwrap_or(i64::MAX) > most {
             return Err(RouterError::Full { waiting, most });
         }
@@ -169,9 +164,11 @@ impl Router {
         }
         if let Some(url) = &draft.callback_url {
             let parsed = reqwest::Url::parse(url);
-            check(parsed.is_ok_and(|url| matches!(url.scheme(), "http" | "https") && url.has_host()), "callback_url", || {
-                "callback_url must be an http or https address".to_owned()
-            })?;
+            check(
+                parsed.is_ok_and(|url| matches!(url.scheme(), "http" | "https") && url.has_host()),
+                "callback_url",
+                || "callback_url must be an http or https address".to_owned(),
+            )?;
         }
         check(draft.tags.len() <= MOST_TAGS && draft.tags.iter().all(|tag| tag.len() <= 100), "tags", || {
             format!("tags are at most {MOST_TAGS} texts of at most 100 bytes")
@@ -238,7 +235,9 @@ impl Router {
         };
         let mut events: Vec<NewEvent> = ["request.created", "request.queued"]
             .into_iter()
-            .map(|action| inner.event(&request, action, json!({ "app_id": request.app_id, "priority": request.priority })))
+            .map(|action| {
+                inner.event(&request, action, json!({ "app_id": request.app_id, "priority": request.priority }))
+            })
             .collect();
         for new in &mut events {
             (new.event.ip_address, new.event.user_agent) = (visit.ip.clone(), visit.user_agent.clone());

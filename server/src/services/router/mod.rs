@@ -2,6 +2,7 @@
 //! delivered. What was accepted ends in a terminal state whatever happens to this process.
 
 mod breaker;
+mod bulk;
 mod cancel;
 mod decide;
 mod ending;
@@ -10,6 +11,8 @@ mod gates;
 mod intake;
 mod kinds;
 mod leases;
+mod list;
+mod queues;
 mod results;
 mod status;
 mod sweep;
@@ -29,12 +32,15 @@ use tokio_util::sync::CancellationToken;
 
 use self::{breaker::Breakers, kinds::Kinds};
 pub use self::{
+    bulk::{BulkDraft, BulkKind},
     error::RouterError,
     intake::{Draft, Once, Receipt},
     kinds::TASK_TYPES,
+    list::Listed,
+    queues::{Closing, QueueState},
     status::{Standing, State},
 };
-use super::{catalog::Catalog, gateway::Gateway, identity::Identity};
+use super::{catalog::Catalog, events::Events, gateway::Gateway, identity::Identity};
 use crate::{
     clock::Clock,
     settings,
@@ -71,8 +77,15 @@ struct Inner {
     stop: CancellationToken,
     /// There may be something to claim.
     wake: Notify,
-    /// Something was written to the outbox or the events.
-    told: Arc<Notify>,
+    /// A request changed.
+    told: Notify,
+    events: Events,
+    /// Calls to callers may be due.
+    outbox: Arc<Notify>,
+    /// There is an operation on many requests to go on with.
+    bulk: Notify,
+    /// When the queues were last sampled.
+    sampled_us: AtomicI64,
     running: Mutex<HashMap<String, Running>>,
     endings: mpsc::UnboundedSender<Ending>,
     ended: tokio::sync::Mutex<mpsc::UnboundedReceiver<Ending>>,
@@ -109,8 +122,9 @@ pub struct Parts {
     pub gateway: Gateway,
     pub identity: Identity,
     pub callback_url: CallbackUrl,
-    /// Notified when events or calls to callers were written.
-    pub told: Arc<Notify>,
+    pub events: Events,
+    /// Notified when calls to callers were written.
+    pub outbox: Arc<Notify>,
 }
 
 impl Router {
@@ -130,7 +144,11 @@ impl Router {
             kinds: Kinds::all(),
             stop: tasks.token(),
             wake: Notify::new(),
-            told: parts.told,
+            told: Notify::new(),
+            events: parts.events,
+            outbox: parts.outbox,
+            bulk: Notify::new(),
+            sampled_us: AtomicI64::new(0),
             running: Mutex::default(),
             endings,
             ended: tokio::sync::Mutex::new(ended),
@@ -139,11 +157,12 @@ impl Router {
         });
         if settings.router.workers {
             type Round = fn(Arc<Inner>, Tasks) -> futures::future::BoxFuture<'static, ()>;
-            let rounds: [(&'static str, Round); 4] = [
+            let rounds: [(&'static str, Round); 5] = [
                 ("job claims", |inner, tasks| Box::pin(work::keep(inner, tasks))),
                 ("job results", |inner, tasks| Box::pin(results::keep(inner, tasks))),
                 ("job leases", |inner, tasks| Box::pin(leases::keep(inner, tasks))),
                 ("job recovery", |inner, tasks| Box::pin(sweep::keep(inner, tasks))),
+                ("job upkeep", |inner, tasks| Box::pin(queues::keep(inner, tasks))),
             ];
             for (name, round) in rounds {
                 let (inner, owner) = (inner.clone(), tasks.clone());
@@ -153,9 +172,10 @@ impl Router {
         Self(inner)
     }
 
-    /// There may be something to claim.
+    /// Somebody else changed a request: there may be something to claim, and who waits for it looks again.
     pub fn wake(&self) {
         self.0.wake.notify_one();
+        self.0.told.notify_waiters();
     }
 
     /// The id of this process among the workers.
@@ -165,6 +185,13 @@ impl Router {
 }
 
 impl Inner {
+    /// Something was written: whoever waits for it looks again.
+    fn tell(&self) {
+        self.told.notify_waiters();
+        self.events.live().wake();
+        self.outbox.notify_one();
+    }
+
     /// The time by which leases, waits and deadlines are judged.
     fn now_us(&self) -> i64 {
         self.clock.now_us() + self.offset_us.load(Ordering::Relaxed)

@@ -80,7 +80,7 @@ async fn write(inner: &Inner, tasks: &Tasks, batch: &mut Vec<Ending>) {
     }
     inner.let_go(batch);
     batch.clear();
-    inner.told.notify_waiters();
+    inner.tell();
     inner.wake.notify_one();
 }
 

@@ -98,7 +98,9 @@ impl Router {
         }
         let queues: serde_json::Map<String, Value> = queues
             .into_iter()
-            .map(|(queue, (length, running))| (queue.to_owned(), json!({ "queue_length": length, "processing": running })))
+            .map(|(queue, (length, running))| {
+                (queue.to_owned(), json!({ "queue_length": length, "processing": running }))
+            })
             .collect();
         Ok(json!({
             "total_requests": queued + processing + over("completed") + over("failed") + over("cancelled"),

@@ -29,7 +29,7 @@ pub async fn keep(inner: Arc<Inner>, tasks: Tasks) {
             Ok(0) => {}
             Ok(jobs) => {
                 tracing::info!(jobs, "jobs were brought back from lost workers or ended at their deadline");
-                inner.told.notify_waiters();
+                inner.tell();
                 inner.wake.notify_one();
             }
             Err(error) => tracing::warn!(%error, "lost jobs cannot be looked for"),

@@ -179,7 +179,9 @@ impl Inner {
                 };
                 match outcome {
                     // What breaks while the process ends broke because of it.
-                    Ok(Outcome::Failed(failure)) if failure.is_retryable && self.stop.is_cancelled() => Outcome::Released,
+                    Ok(Outcome::Failed(failure)) if failure.is_retryable && self.stop.is_cancelled() => {
+                        Outcome::Released
+                    }
                     Ok(outcome) => outcome,
                     Err(Stopped::Lost) => {
                         tracing::warn!(job = work.job.id, "a job went to another worker");
@@ -263,10 +265,7 @@ impl Inner {
             return Failure::lasting("deadline", "the deadline passed before it was done");
         }
         let seconds = self.settings.attempt_timeout.as_secs();
-        Failure {
-            is_retryable: true,
-            ..Failure::lasting("timeout", format!("one try took longer than {seconds} s"))
-        }
+        Failure { is_retryable: true, ..Failure::lasting("timeout", format!("one try took longer than {seconds} s")) }
     }
 
     fn why(&self, job: &JobRow) -> Stopped {

@@ -31,7 +31,8 @@ pub struct BulkRow {
 const INSERT: &str = "INSERT INTO bulk_operations (id, org_id, instance_id, kind, filter, state, cursor, done, skipped,
     actor_name, created_us, updated_us, completed_us) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)";
 // Guarded by the cursor: two servers that do the same batch count it once.
-const ADVANCE: &str = "UPDATE bulk_operations SET cursor = $2, done = done + $3, skipped = skipped + $4, updated_us = $5,
+const ADVANCE: &str =
+    "UPDATE bulk_operations SET cursor = $2, done = done + $3, skipped = skipped + $4, updated_us = $5,
         state = $6, completed_us = $7
     WHERE id = $1 AND state = 'running' AND COALESCE(cursor, '') = COALESCE($8, '')";
 const OPEN: &str = "SELECT * FROM bulk_operations WHERE state = 'running' ORDER BY created_us, id LIMIT 100";
@@ -98,12 +99,13 @@ impl Db {
             let mut gone = 0;
             for id in ids {
                 for sql in PURGE {
-                    gone = gone.max(0) + if sql == PURGE[4] {
-                        sqlx::query(sql).bind(id).execute(&mut *t).await?.rows_affected()
-                    } else {
-                        sqlx::query(sql).bind(id).execute(&mut *t).await?;
-                        0
-                    };
+                    gone = gone.max(0)
+                        + if sql == PURGE[4] {
+                            sqlx::query(sql).bind(id).execute(&mut *t).await?.rows_affected()
+                        } else {
+                            sqlx::query(sql).bind(id).execute(&mut *t).await?;
+                            0
+                        };
                 }
             }
             gone

@@ -44,7 +44,8 @@ const CANCEL: Sql = over_rows!(
 );
 const FORGET_FAILED: &str = "UPDATE requests SET status = 'cancelled', completed_us = $2
     WHERE status = 'failed' AND id = $1";
-const REDRIVE: &str = "UPDATE requests SET status = 'queued', queued_us = $2, completed_us = NULL, error_message = NULL,
+const REDRIVE: &str =
+    "UPDATE requests SET status = 'queued', queued_us = $2, completed_us = NULL, error_message = NULL,
         error_class = NULL, retry_count = 0, deadline_us = NULL, provider = $3, model = $4, kind = $5
     WHERE id = $1 AND status IN ('failed', 'cancelled') AND epoch = $6";
 const DROP_DELIVERABLES: &str =

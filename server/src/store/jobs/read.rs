@@ -107,13 +107,17 @@ impl Db {
     pub async fn jobs_of(&self, ids: &[&str]) -> Result<HashMap<String, JobRow>, StoreError> {
         let ids: Vec<Id<'_>> = ids.iter().map(|id| Id { id }).collect();
         let ids = sqlx::types::Json(&ids);
-        let jobs: Vec<JobRow> =
-            db!(self, |c| sqlx::query_as(JOBS_OF.of(self)).bind(&ids).fetch_all(c).await)?;
+        let jobs: Vec<JobRow> = db!(self, |c| sqlx::query_as(JOBS_OF.of(self)).bind(&ids).fetch_all(c).await)?;
         Ok(jobs.into_iter().map(|job| (job.id.clone(), job)).collect())
     }
 
     /// Requests by (time, id).
-    pub async fn list_work(&self, filter: &RequestFilter, sort: Sort, page: &Page) -> Result<Vec<RequestRow>, StoreError> {
+    pub async fn list_work(
+        &self,
+        filter: &RequestFilter,
+        sort: Sort,
+        page: &Page,
+    ) -> Result<Vec<RequestRow>, StoreError> {
         let equal: [(&str, &Option<String>); 10] = [
             ("org_id", &filter.org_id),
             ("instance_id", &filter.instance_id),

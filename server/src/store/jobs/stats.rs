@@ -2,7 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::store::{Db, StoreError, rows::{over_rows, write_rows}, sql::Sql};
+use crate::store::{
+    Db, StoreError,
+    rows::{over_rows, write_rows},
+    sql::Sql,
+};
 
 /// A row of `queue_stats`: one provider, or one model of it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, sqlx::FromRow)]
@@ -44,7 +48,8 @@ pub struct EndedRow {
     pub last_us: Option<i64>,
 }
 
-const LIVE: &str = "SELECT queue, model, state, COUNT(*) AS count, MIN(created_us) AS oldest_us, MAX(created_us) AS newest_us
+const LIVE: &str =
+    "SELECT queue, model, state, COUNT(*) AS count, MIN(created_us) AS oldest_us, MAX(created_us) AS newest_us
     FROM jobs GROUP BY queue, model, state";
 const ENDED: &str = "SELECT provider, model, status, COUNT(*) AS count,
         CAST(AVG((completed_us - started_us) / 1000) AS BIGINT) AS mean_ms, MAX(completed_us) AS last_us

@@ -38,7 +38,7 @@ impl Pages {
     /// The same, and as what the audit log names them.
     fn author(&self, caller: &Caller) -> Result<(identity::Caller, Actor), AppError> {
         let acting = self.acting(caller)?;
-        let actor = self.state.identity.actor(&acting, &visit(&caller.origin));
+        let actor = acting.actor(&visit(&caller.origin));
         Ok((acting, actor))
     }
 }

@@ -22,7 +22,7 @@ async fn a_model_can_become_what_it_was(database: Database) {
     let numbers: Vec<_> =
         versions.as_array().unwrap().iter().map(|version| version["version"].as_i64().unwrap()).collect();
     assert_eq!(numbers, [3, 2, 1]);
-    assert_eq!(versions[0]["actor_name"], "admin@localhost");
+    assert_eq!(versions[0]["actor_name"], "First key");
     let second = data(get(&app, &format!("{path}/versions/2")).await);
     assert_eq!((&second["model"]["display_name"], &second["model"]["pricing"]), (&json!("Two"), &json!({"input": 2})));
     for unknown in ["9", "x"] {

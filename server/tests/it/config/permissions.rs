@@ -19,6 +19,7 @@ on_both!(
     an_admin_may_do_what_is_their_organizations,
     nobody_gives_more_than_they_have,
     scopes_narrow_a_key,
+    a_narrow_key_widens_no_key,
 );
 
 async fn ask(app: &TestApp, key: &str, method: &str, path: &str, body: &Value) -> Answer {
@@ -256,4 +257,41 @@ async fn scopes_narrow_a_key(database: Database) {
     failure(ask(&app, &generator, "GET", path, &json!({})).await, 403);
     failure(ask(&app, &generator, "GET", "/config/instance", &json!({})).await, 403);
     data(ask(&app, &changer, "PUT", path, &change).await);
+}
+
+async fn a_narrow_key_widens_no_key(database: Database) {
+    let app = TestApp::start(&database).await;
+    let admin = app.user("a@example.com", Role::Admin).await.user_id;
+    let with = |scopes: &'static [&'static str], models: Option<&'static str>| {
+        let admin = admin.clone();
+        app.key(move |key| {
+            (key.user_id, key.project_id) = (Some(admin), None);
+            key.scopes = scopes.iter().map(|scope| (*scope).to_owned()).collect();
+            key.allowed_models = models.map(|model| vec![model.to_owned()]);
+            key.expires_us = Some(32_503_680_000_000_000);
+        })
+    };
+    let wide = with(&[], None).await;
+    for narrow in [with(&["read", "admin"], None).await, with(&[], Some("gpt-4o-mini")).await] {
+        for row in [&narrow.1, &wide.1] {
+            let path = format!("/config/api-key/{}", row.key_id);
+            let before = data(ask(&app, &narrow.0, "GET", &path, &json!({})).await);
+            for change in [
+                json!({"scopes": ["generate", "read", "admin"]}),
+                json!({"allowed_models": ["gpt-4o-mini", "gpt-4o"]}),
+                json!({"expires_at": null}),
+                json!({"name": "Other", "expires_at": "2999-01-01T00:00:00Z"}),
+            ] {
+                let refused = failure(ask(&app, &narrow.0, "PUT", &path, &change).await, 403);
+                assert!(refused.starts_with("To change what a key may do needs"), "{change}: {refused}");
+            }
+            assert_eq!(data(ask(&app, &narrow.0, "GET", &path, &json!({})).await), before);
+            // The rest is theirs to change, and what stays as it is may be sent along.
+            let same = json!({"name": "Renamed", "scopes": before["scopes"], "expires_at": before["expires_at"]});
+            assert_eq!(data(ask(&app, &narrow.0, "PUT", &path, &same).await)["name"], "Renamed");
+        }
+        let path = format!("/config/api-key/{}", narrow.1.key_id);
+        let changed = data(ask(&app, &wide.0, "PUT", &path, &json!({"scopes": ["read"]})).await);
+        assert_eq!(changed["scopes"], json!(["read"]));
+    }
 }

@@ -223,6 +223,18 @@ async fn rules_can_be_tried_and_hold_at_once(database: Database) {
         let told = tried(body).await;
         assert_eq!((&told["provider"], &told["model"]), (&json!(provider), &json!(model)), "{named}: {}", told["why"]);
     }
+    // A provider without a rule has a default model, or the newest that can do it.
+    let of_mistral = async || tried(json!({"query": "Hello", "provider": "mistral"})).await["model"].clone();
+    let newest = of_mistral().await;
+    assert!(newest.as_str().is_some_and(|model| model != "default"), "{newest}");
+    let provider = data(get(&app, "/config/provider/mistral").await);
+    let mut config = provider["config"].clone();
+    config["default_model"] = json!(7);
+    let refused = put(&app, "/config/provider/mistral", &json!({ "config": config })).await;
+    assert_eq!(failure(refused, 400), "default_model must be the name of a model");
+    config["default_model"] = json!("my-favourite");
+    data(put(&app, "/config/provider/mistral", &json!({ "config": config })).await);
+    assert_eq!(of_mistral().await, "my-favourite");
     let told = tried(json!({"query": "Hello", "model": "nothing-like-it"})).await;
     assert_eq!((&told["provider"], &told["model"]), (&json!(null), &json!("nothing-like-it")));
     assert!(told["why"].as_str().unwrap().contains("nothing-like-it"), "{}", told["why"]);

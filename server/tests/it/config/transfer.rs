@@ -14,6 +14,7 @@ on_both!(
     a_document_brings_back_what_it_says,
     a_dry_run_only_tells,
     documents_are_checked_before_anything_is_written,
+    a_document_is_taken_as_a_whole_or_not_at_all,
     a_list_of_litellm_becomes_models,
     prices_come_from_a_table,
 );
@@ -119,6 +120,80 @@ async fn documents_are_checked_before_anything_is_written(database: Database) {
         let plain = app.client.request(method, app.url(path)).bearer_auth(&key).body("electrons: 1");
         failure(answer(plain).await, 403);
     }
+}
+
+async fn a_document_is_taken_as_a_whole_or_not_at_all(database: Database) {
+    let app = TestApp::start(&database).await;
+    let caller = app.app().state.identity.by_key(&app.api_key, None).unwrap();
+    let author = Author { caller: Arc::new(caller), request_id: "r".into(), ip: None, user_agent: None };
+    let config = &app.app().state.config;
+    let variables = |name: &str| (name == "NEW_KEY").then(|| "sk-of-the-newcomer".to_owned());
+    // Each thing refers to those before it, and none of them is there yet.
+    let whole = json!({
+        "organization": [{"org_id": "acme", "name": "Acme"}],
+        "instance": [{"instance_id": "acme-lab", "org_id": "acme", "name": "Lab"}],
+        "project": [{"project_id": "shop", "instance_id": "acme-lab", "name": "Shop"}],
+        "user": [{"user_id": "ada", "org_id": "acme", "email": "ada@example.org", "name": "Ada", "role": "user"}],
+        "instance-access": [{"user_id": "ada", "instance_id": "acme-lab", "level": "admin"}],
+        "provider": [{"id": "newcomer", "display_name": "New", "base_url": "http://new"}],
+        "rate-limit": [{"project_id": "shop", "provider": "newcomer", "requests_per_minute": 5}],
+        "provider-key": [{"instance_id": "acme-lab", "provider": "newcomer", "api_key": "env.NEW_KEY"}],
+    });
+    let version = app.db.config_version().await.unwrap();
+    let entries = app.count("audit_log").await;
+    let dry = config.import(&author, &whole, &variables, true).await.unwrap();
+    assert_eq!(dry.len(), 8, "{dry:#?}");
+
+    // Whatever is wrong, and wherever: nothing of it is there, and a dry run has told so before.
+    let with = |kind: &str, row: Value| {
+        let mut document = whole.clone();
+        let rows = document.as_object_mut().unwrap().entry(kind).or_insert(json!([]));
+        rows.as_array_mut().unwrap().push(row);
+        document
+    };
+    for (document, told) in [
+        (
+            with("project", json!({"project_id": "x", "instance_id": "nowhere", "name": "X"})),
+            "project[1]: Instance not found",
+        ),
+        (with("rate-limit", json!({"key_id": "nobody", "requests_per_minute": 1})), "rate-limit[1]: API key not found"),
+        (
+            with("instance-access", json!({"user_id": "bob", "instance_id": "acme-lab", "level": "user"})),
+            "User not found",
+        ),
+        (
+            with("provider-key", json!({"instance_id": "nowhere", "provider": "newcomer", "api_key": "env.NEW_KEY"})),
+            "Instance not found",
+        ),
+    ] {
+        for is_dry in [true, false] {
+            let refused = config.import(&author, &document, &variables, is_dry).await.unwrap_err().to_string();
+            assert!(refused.contains(told), "{told:?}: {refused}");
+        }
+    }
+    // What only the database knows is told at the end.
+    let taken = json!({"user_id": "eve", "org_id": "acme", "email": "ADA@example.org", "name": "Eve", "role": "user"});
+    let refused = config.import(&author, &with("user", taken), &variables, false).await.unwrap_err();
+    assert_eq!(refused.to_string(), "user: User with this email already exists");
+    // Of two superadmins one has to stay, also when both go in one document.
+    let admin = data(get(&app, "/config/user/email/admin@localhost").await)["user_id"].clone();
+    let others = json!({"user": [
+        {"user_id": "root", "org_id": super::ORGANIZATION, "email": "root@example.org", "name": "Root", "role": "superadmin"},
+        {"user_id": admin, "role": "user"},
+        {"user_id": "root", "is_active": false},
+    ]});
+    let refused = config.import(&author, &others, &variables, false).await.unwrap_err().to_string();
+    assert_eq!(refused, "user[2]: This is the last active superadmin; make another one first");
+    assert_eq!((app.db.config_version().await.unwrap(), app.count("audit_log").await), (version, entries));
+
+    let done = config.import(&author, &whole, &variables, false).await.unwrap();
+    assert_eq!(done.iter().map(|one| one.kind).collect::<Vec<_>>(), dry.iter().map(|one| one.kind).collect::<Vec<_>>());
+    assert_eq!(app.db.config_version().await.unwrap(), version + 1, "in one step");
+    assert_eq!(app.count("audit_log").await, entries + 8);
+    assert_eq!(data(get(&app, "/config/project/shop").await)["name"], "Shop");
+    let again = config.import(&author, &whole, &variables, true).await.unwrap();
+    let again: Vec<_> = again.iter().map(|one| one.kind).collect();
+    assert_eq!(again, ["rate-limit"], "without an id it is another one each time");
 }
 
 async fn a_list_of_litellm_becomes_models(database: Database) {

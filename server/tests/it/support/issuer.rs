@@ -29,6 +29,7 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 pub const CLIENT: &str = "the client";
+const ACCESS: &str = "an access token";
 pub const SECRET: &str = "a secret: 100%";
 
 /// Signs and says what tests want it to.
@@ -43,6 +44,8 @@ struct Shared {
     /// Codes that were given out: nonce, challenge, redirect URI. They work as often as they are shown.
     codes: Mutex<HashMap<String, [String; 3]>>,
     lie: Mutex<Lie>,
+    /// What is said of the person beside the token; nowhere, when it is null.
+    info: Mutex<Value>,
     key_reads: AtomicUsize,
 }
 
@@ -121,6 +124,7 @@ impl Issuer {
             keys: Mutex::new(vec![Arc::new(Signer::rsa("first"))]),
             codes: Mutex::default(),
             lie: Mutex::new(Arc::new(|_, _| ())),
+            info: Mutex::default(),
             key_reads: AtomicUsize::new(0),
         });
         let router = Router::new()
@@ -128,6 +132,7 @@ impl Issuer {
             .route("/authorize", get(authorize))
             .route("/token", post(token))
             .route("/keys", get(keys))
+            .route("/userinfo", get(user_info))
             .with_state(shared.clone());
         tokio::spawn(async move { axum::serve(listener, router).await });
         Self(shared)
@@ -152,6 +157,11 @@ impl Issuer {
         *self.0.lie.lock() = Arc::new(lie);
     }
 
+    /// From now on it says this of the person beside the token.
+    pub fn say(&self, info: Value) {
+        *self.0.info.lock() = info;
+    }
+
     /// How often its keys were read.
     pub fn key_reads(&self) -> usize {
         self.0.key_reads.load(Ordering::SeqCst)
@@ -160,7 +170,9 @@ impl Issuer {
 
 async fn description(State(issuer): State<Arc<Shared>>) -> Json<Value> {
     let url = &issuer.url;
+    let has_info = !issuer.info.lock().is_null();
     Json(json!({
+        "userinfo_endpoint": has_info.then(|| format!("{url}/userinfo")),
         "issuer": url,
         "authorization_endpoint": format!("{url}/authorize?audience=people"),
         "token_endpoint": format!("{url}/token"),
@@ -216,8 +228,16 @@ async fn token(
     let part = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
     let signed = format!("{}.{}", part(&header), part(&claims));
     let signature = URL_SAFE_NO_PAD.encode(signer.sign(signed.as_bytes()));
-    let tokens = json!({"access_token": "x", "token_type": "Bearer", "id_token": format!("{signed}.{signature}")});
+    let tokens = json!({"access_token": ACCESS, "token_type": "Bearer", "id_token": format!("{signed}.{signature}")});
     Json(tokens).into_response()
+}
+
+async fn user_info(State(issuer): State<Arc<Shared>>, headers: HeaderMap) -> Response {
+    let shown = headers.get(header::AUTHORIZATION).and_then(|shown| shown.to_str().ok());
+    if shown != Some(&format!("Bearer {ACCESS}")) {
+        return StatusCode::UNAUTHORIZED.into_response();
+    }
+    Json(issuer.info.lock().clone()).into_response()
 }
 
 async fn keys(State(issuer): State<Arc<Shared>>) -> Json<Value> {

@@ -2,8 +2,9 @@
 
 mod app;
 mod audit;
+mod cable;
 mod chat;
-mod database;
+pub mod database;
 pub mod issuer;
 mod people;
 pub mod process;
@@ -16,6 +17,7 @@ use std::{future::Future, time::Duration};
 use tokio::time::{Instant, sleep};
 
 pub use app::{TestApp, client, test_settings};
+pub use cable::Cable;
 pub use chat::{Answer, Streamed, answer, data_lines, hello};
 pub use database::{Database, Place, Raw as Raws};
 pub use people::{Browser, DAY_US, cookie_of, note};

@@ -9,16 +9,18 @@ use serde_json::{Map, Value};
 
 use crate::{
     api,
-    types::{LogFilter, LogLine, Page as Part, config::ThingRow},
+    types::{LogFilter, LogLine, Page, config::ThingRow},
     ui::{
         kit::{
-            Badge, Button, ButtonSize, ButtonVariant, CodeView, Col, CopyButton, DataTable, Dialog, DialogSide,
-            EmptyState, Glyph, Icon, Load, Select, Switch, TableSkeleton, Time, Tone, format, table::export,
-            use_toasts,
+            Badge, Button, ButtonSize, ButtonVariant, CodeView, Col, CopyButton, Glyph, Icon, Load, Select, Switch,
+            TableSkeleton, Time, Tone, format, table::export, use_toasts,
         },
-        layout::{Page, use_frame},
+        layout,
         live::clock::wall_us,
-        pages::things::{Names, RefPicker, escape},
+        pages::{
+            admin::records::{Part, Records, Shown, choices, reader, row, word},
+            things::{Names, RefPicker, escape},
+        },
     },
 };
 
@@ -78,17 +80,8 @@ const LEVELS: &[(&str, &str)] = &[
 const RANGES: &[(&str, &str)] =
     &[("", "Any time"), ("1", "Last hour"), ("24", "Last 24 hours"), ("168", "Last 7 days")];
 
-fn row(line: LogLine) -> ThingRow {
-    let id = line.log_id.clone();
-    let body = match serde_json::to_value(line) {
-        Ok(Value::Object(body)) => body,
-        _ => Map::new(),
-    };
-    ThingRow { id, etag: String::new(), editable: false, body }
-}
-
-fn word(body: &Map<String, Value>, name: &str) -> String {
-    body.get(name).and_then(Value::as_str).unwrap_or_default().to_owned()
+fn part(page: Page<LogLine>) -> Part {
+    (page.items.into_iter().map(|line| row(line.log_id.clone(), line)).collect(), page.next)
 }
 
 fn level(level: &str) -> (Tone, Glyph) {
@@ -165,13 +158,10 @@ pub fn LogsPage() -> impl IntoView {
         };
         set_timeout(set, Duration::from_millis(300));
     };
-    let pairs = |list: &[(&str, &str)]| {
-        Signal::stored(list.iter().map(|(key, label)| ((*key).to_owned(), (*label).to_owned())).collect::<Vec<_>>())
-    };
     let live = RwSignal::new(false);
-    let draw = move |part: Part<LogLine>| view! { <Lines part asked live /> };
+    let draw = move |page: Page<LogLine>| view! { <Lines page asked live /> };
     view! {
-        <Page
+        <layout::Page
             title="Logs"
             lead="What the platform says about itself, without secrets. Calls of models are in the history."
             wide=true
@@ -200,7 +190,7 @@ pub fn LogsPage() -> impl IntoView {
                         <Select
                             label="Level"
                             small=true
-                            options=pairs(LEVELS)
+                            options=choices(LEVELS)
                             value=Signal::derive(move || asked.with(|asked| asked.level.clone()))
                             on_change=move |value: String| change(false, &|asked| asked.level.clone_from(&value))
                         />
@@ -209,7 +199,7 @@ pub fn LogsPage() -> impl IntoView {
                         <Select
                             label="Time"
                             small=true
-                            options=pairs(RANGES)
+                            options=choices(RANGES)
                             value=Signal::derive(move || asked.with(|asked| asked.hours.clone()))
                             on_change=move |value: String| change(false, &|asked| asked.hours.clone_from(&value))
                         />
@@ -236,19 +226,15 @@ pub fn LogsPage() -> impl IntoView {
                 </div>
                 <Load resource=list view=draw skeleton=ViewFn::from(|| view! { <TableSkeleton /> }) />
             </section>
-        </Page>
+        </layout::Page>
     }
 }
 
 #[component]
-fn Lines(part: Part<LogLine>, asked: Memo<Asked>, live: RwSignal<bool>) -> impl IntoView {
-    let frame = use_frame();
+fn Lines(page: Page<LogLine>, asked: Memo<Asked>, live: RwSignal<bool>) -> impl IntoView {
     let toasts = use_toasts();
-    let rows = RwSignal::new(part.items.into_iter().map(row).collect::<Vec<_>>());
-    let next = RwSignal::new(part.next);
-    let busy = RwSignal::new(false);
-    let open = RwSignal::new(false);
-    let shown = RwSignal::new(None::<ThingRow>);
+    let shown = Shown::new(part(page));
+    let Shown { rows, next } = shown;
     // New lines come on top; what is there stays where it is.
     Effect::new(move |_| {
         if !live.get() {
@@ -260,14 +246,10 @@ fn Lines(part: Part<LogLine>, asked: Memo<Asked>, live: RwSignal<bool>) -> impl 
             }
             spawn_local(async move {
                 let Some(asked) = asked.try_get_untracked() else { return };
-                let Ok(part) = api::logs(asked.filter(wall_us())).await else { return };
+                let Ok((found, _)) = api::logs(asked.filter(wall_us())).await.map(part) else { return };
                 let _ = rows.try_update(|rows| {
-                    let new: Vec<ThingRow> = part
-                        .items
-                        .into_iter()
-                        .take_while(|line| rows.first().is_none_or(|first| first.id != line.log_id))
-                        .map(row)
-                        .collect();
+                    let is_new = |row: &ThingRow| rows.first().is_none_or(|first| first.id != row.id);
+                    let new: Vec<ThingRow> = found.into_iter().take_while(is_new).collect();
                     rows.splice(0..0, new);
                     rows.truncate(KEPT);
                 });
@@ -277,21 +259,10 @@ fn Lines(part: Part<LogLine>, asked: Memo<Asked>, live: RwSignal<bool>) -> impl 
             on_cleanup(move || timer.clear());
         }
     });
-    let more = move |_| {
-        let Some(after) = next.get_untracked().filter(|_| !busy.get_untracked()) else { return };
-        busy.set(true);
+    let read = reader(move |after| {
         let filter = LogFilter { after: Some(after), ..asked.get_untracked().filter(wall_us()) };
-        spawn_local(async move {
-            match api::logs(filter).await {
-                Ok(part) => {
-                    let _ = rows.try_update(|rows| rows.extend(part.items.into_iter().map(row)));
-                    let _ = next.try_set(part.next);
-                }
-                Err(error) => toasts.bad(error.to_string()),
-            }
-            let _ = busy.try_set(false);
-        });
-    };
+        async move { api::logs(filter).await.map(part) }
+    });
     let save = move |_| {
         let bodies: Vec<Map<String, Value>> =
             rows.with_untracked(|rows| rows.iter().map(|row| row.body.clone()).collect());
@@ -301,68 +272,38 @@ fn Lines(part: Part<LogLine>, asked: Memo<Asked>, live: RwSignal<bool>) -> impl 
             toasts.bad("The browser did not save the file.");
         }
     };
-    let show = move |event: leptos::ev::MouseEvent| {
-        use wasm_bindgen::JsCast;
-        let target = event.target().and_then(|target| target.dyn_into::<web_sys::Element>().ok());
-        let link = target.and_then(|target| target.closest("[data-row-link]").ok().flatten());
-        let Some(href) = link.and_then(|link| link.get_attribute("href")) else { return };
-        let id = href.trim_start_matches("#line-").to_owned();
-        event.prevent_default();
-        event.stop_propagation();
-        shown.set(rows.with_untracked(|rows| rows.iter().find(|row| row.id == id).cloned()));
-        open.set(true);
+    let nothing = move || {
+        if next.with(Option::is_some) {
+            ("Nothing so far", "Older lines may match: load more.")
+        } else if asked.with(|asked| *asked != Asked::default()) {
+            ("Nothing matches", "There may be lines that the filters leave out.")
+        } else {
+            ("No lines yet", "Lines are written within a few seconds.")
+        }
+    };
+    let actions = move || {
+        view! {
+            <Button size=ButtonSize::Small icon=Glyph::Download on_click=save>
+                "Export"
+            </Button>
+        }
     };
     view! {
-        {move || {
-            if rows.with(Vec::is_empty) {
-                let (title, text) = if next.with(Option::is_some) {
-                    ("Nothing so far", "Older lines may match: load more.")
-                } else if asked.with_untracked(|asked| *asked != Asked::default()) {
-                    ("Nothing matches", "There may be lines that the filters leave out.")
-                } else {
-                    ("No lines yet", "Lines are written within a few seconds.")
-                };
-                view! { <EmptyState icon=Glyph::List title text /> }.into_any()
-            } else {
-                view! {
-                    <div on:click=show>
-                        <DataTable
-                            caption="Logs"
-                            columns=Signal::stored(columns())
-                            rows
-                            title="message"
-                            href=|id: String| format!("#line-{id}")
-                            keys=frame.single_keys
-                            height="md:max-h-[calc(100dvh-16rem)]"
-                        />
-                    </div>
-                }
-                    .into_any()
-            }
-        }}
-        <div class="flex flex-wrap items-center justify-between gap-2 border-t border-line px-4 py-2 text-sm text-muted">
-            <span>{move || format!("{} lines", rows.with(Vec::len))}</span>
-            <span class="flex gap-2">
-                <Button size=ButtonSize::Small icon=Glyph::Download on_click=save>
-                    "Export"
-                </Button>
-                {move || {
-                    next.with(Option::is_some)
-                        .then(|| {
-                            view! {
-                                <Button size=ButtonSize::Small busy on_click=more>
-                                    "Load more"
-                                </Button>
-                            }
-                        })
-                }}
-            </span>
-        </div>
-        <Dialog id="log-line" open title="Log line" side=DialogSide::End>
-            {move || shown.get().map(|row| view! { <Line row /> })}
-        </Dialog>
+        <Records
+            one="line"
+            many="lines"
+            caption="Logs"
+            shown
+            read
+            columns=columns()
+            link="message"
+            nothing=Signal::derive(nothing)
+            icon=Glyph::List
+            title=|_| "Log line".to_owned()
+            sheet=|row: ThingRow| view! { <Line row /> }.into_any()
+            actions
+        />
     }
-    .into_any()
 }
 
 #[component]

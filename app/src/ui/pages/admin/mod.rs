@@ -2,6 +2,7 @@
 
 mod audit;
 mod logs;
+mod records;
 mod services;
 mod system;
 

@@ -55,7 +55,7 @@ pub fn Status(overview: RwSignal<Overview>, stale: RwSignal<bool>) -> impl IntoV
                     (move || overview.with(|overview| if overview.database == "postgres" { "PostgreSQL" } else { "SQLite" })).into_any(),
                 )} {fact("Up", uptime.into_any())}
             </dl>
-            <div class="flex min-w-0 items-center gap-1.5 xl:ms-auto">
+            <div class="flex min-w-0 items-center gap-1.5 2xl:ms-auto">
                 <span class="flex text-muted" title="Base URL">
                     <Icon glyph=Glyph::Link />
                     <span class="sr-only">"Base URL"</span>

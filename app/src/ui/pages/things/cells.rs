@@ -5,6 +5,7 @@ use serde_json::{Map, Value};
 
 use super::{
     keys::KeyUse,
+    limits::LimitUse,
     names::Names,
     specs::{Spec, href},
 };
@@ -25,6 +26,7 @@ fn column(thing: &'static Thing, name: &'static str, names: Names, is_link: bool
         ("config", _) if thing.kind == "instance" => ("Limits", FieldKind::Json),
         ("created_at", _) => ("Created", FieldKind::Time),
         ("updated_at", _) => ("Changed", FieldKind::Time),
+        ("usage", _) if thing.kind == "rate-limit" => ("Used", FieldKind::Json),
         ("usage", _) => ("30 days", FieldKind::Json),
         (_, Some(field)) => (field.label, field.kind),
         _ if thing.kind == "rate-limit" => ("Applies to", FieldKind::Line),
@@ -54,6 +56,7 @@ fn special(thing: &Thing, name: &str, _names: Names) -> Option<Special> {
         ("model-config", "rate_limits") => |row, _| tight(rates(row.body.get("rate_limits"))),
         ("instance", "config") => |row, _| instance_limits(&row.body),
         ("api-key", "usage") => |row, _| KeyUse::here().cell(&row.id),
+        ("rate-limit", "usage") => |row, _| LimitUse::here().cell(&row.id),
         ("api-key", "masked") => |row, _| key_state(&row.body),
         (_, "id" | "instance_id" | "model_id" | "key") if thing.id == name || name == "model_id" => match name {
             "id" => |row, _| code(row.body.get("id").and_then(Value::as_str).unwrap_or(&row.id)),
@@ -71,7 +74,7 @@ fn tight(text: String) -> AnyView {
 }
 
 fn code(text: &str) -> AnyView {
-    view! { <code class="wrap-anywhere">{text.to_owned()}</code> }.into_any()
+    view! { <code class="wrap-anywhere md:whitespace-nowrap">{text.to_owned()}</code> }.into_any()
 }
 
 fn none() -> AnyView {

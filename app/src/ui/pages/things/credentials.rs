@@ -8,7 +8,7 @@ use crate::{
     types::config::{CredentialSource, CredentialState, CredentialTest, ThingRow},
     ui::kit::{
         Badge, Button, ButtonSize, ButtonVariant, Cell, Column, Dialog, DialogSize, ErrorCard, Field, Glyph, Input,
-        Load, Row, Table, Time, Tone, format, use_toasts,
+        Load, Row, Table, Time, Tone, format, open_for, use_toasts,
     },
 };
 
@@ -182,20 +182,12 @@ fn EnterDialog(
     changed: Callback<()>,
 ) -> impl IntoView {
     let toasts = use_toasts();
-    let open = RwSignal::new(false);
     let key = RwSignal::new(String::new());
     let busy = RwSignal::new(false);
     let error = RwSignal::new(None::<AppError>);
-    Effect::new(move |_| {
-        let shows = state.with(Option::is_some);
+    let open = open_for(state, move || {
         key.set(String::new());
         error.set(None);
-        open.set(shows);
-    });
-    Effect::new(move |_| {
-        if !open.get() && state.with_untracked(Option::is_some) {
-            state.set(None);
-        }
     });
     let name = move || state.with(|state| state.as_ref().map(|state| state.provider_name.clone()).unwrap_or_default());
     let field_error = Signal::derive(move || match error.get() {
@@ -260,19 +252,9 @@ fn RemoveDialog(
     changed: Callback<()>,
 ) -> impl IntoView {
     let toasts = use_toasts();
-    let open = RwSignal::new(false);
     let busy = RwSignal::new(false);
     let error = RwSignal::new(None::<AppError>);
-    Effect::new(move |_| {
-        let shows = state.with(Option::is_some);
-        error.set(None);
-        open.set(shows);
-    });
-    Effect::new(move |_| {
-        if !open.get() && state.with_untracked(Option::is_some) {
-            state.set(None);
-        }
-    });
+    let open = open_for(state, move || error.set(None));
     let name = move || state.with(|state| state.as_ref().map(|state| state.provider_name.clone()).unwrap_or_default());
     let remove = Callback::new(move |()| {
         let Some(chosen) = state.get_untracked().filter(|_| !busy.get_untracked()) else { return };

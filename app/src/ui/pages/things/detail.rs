@@ -130,10 +130,14 @@ fn Body(
         move || {
             let row = row.clone();
             view! {
-                <div class="grid min-w-0 grid-cols-1 items-start gap-6 lg:grid-cols-[minmax(0,1fr)_20rem]">
-                    <Card title="Settings">
-                        <ThingForm thing row current skip=panels::own_editor(thing) on_saved=saved />
-                    </Card>
+                <div class="grid min-w-0 grid-cols-1 items-start gap-6 lg:grid-cols-[minmax(0,1fr)_20rem] lg:grid-rows-[auto_1fr]">
+                    <div class="min-w-0 lg:row-span-2">
+                        <Card title="Settings">
+                            <ThingForm thing row current skip=panels::own_editor(thing) on_saved=saved />
+                        </Card>
+                    </div>
+                    // On a phone it comes before the long form.
+                    <div class="order-first min-w-0 empty:hidden lg:order-none">{panels::aside(thing, current)}</div>
                     <Facts spec current />
                 </div>
             }

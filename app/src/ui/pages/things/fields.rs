@@ -5,6 +5,7 @@ use serde_json::Value;
 
 use super::{
     names::{Names, title},
+    objects::{ObjectField, parts},
     values::{json_error, offset_of},
 };
 use crate::{
@@ -36,6 +37,9 @@ pub fn FieldView(
             />
         }
         .into_any();
+    }
+    if let Some(parts) = parts(field) {
+        return view! { <ObjectField field parts id raw error /> }.into_any();
     }
     // Made inside the field, so that the control finds its label.
     let id_ = id.clone();

@@ -12,9 +12,11 @@ mod detail;
 mod fields;
 mod form;
 mod keys;
+mod limits;
 mod list;
 mod mapping;
 mod names;
+mod objects;
 mod panels;
 mod people;
 mod remove;
@@ -35,6 +37,7 @@ use serde_json::{Map, Value};
 use self::{
     detail::{NewButton, ThingDetail, can_create},
     keys::KeyUse,
+    limits::LimitUse,
     list::ThingList,
     specs::{Spec, spec_at},
 };
@@ -57,6 +60,7 @@ pub fn ThingsPage() -> impl IntoView {
     let params = use_params_map();
     Names::provide();
     KeyUse::provide();
+    LimitUse::provide();
     // The section is not a parameter, so the list's path is read from the whole.
     let place = Memo::new(move |before: Option<&(Option<String>, Option<String>)>| {
         let id = params.with(|params| params.get("id"));

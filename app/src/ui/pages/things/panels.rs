@@ -4,8 +4,8 @@ use leptos::prelude::*;
 use serde_json::Value;
 
 use super::{
-    credentials::Credentials, keys::KeyActions, mapping::MappingEditor, people::PersonActions, try_routing::TryRouting,
-    versions::Versions,
+    credentials::Credentials, keys::KeyActions, limits::UseCard, mapping::MappingEditor, people::PersonActions,
+    try_routing::TryRouting, versions::Versions,
 };
 use crate::{
     types::{
@@ -25,6 +25,14 @@ pub fn actions(thing: &Thing, row: RwSignal<ThingRow>, reload: Callback<()>) -> 
     match thing.kind {
         "api-key" => view! { <KeyActions row reload /> }.into_any(),
         "user" => view! { <PersonActions row /> }.into_any(),
+        _ => ().into_any(),
+    }
+}
+
+/// Beside the form, over the facts.
+pub fn aside(thing: &Thing, row: RwSignal<ThingRow>) -> AnyView {
+    match thing.kind {
+        "rate-limit" => view! { <UseCard row /> }.into_any(),
         _ => ().into_any(),
     }
 }

@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 use super::{
     detail::can_delete,
     keys::KeyUse,
+    limits::LimitUse,
     list::Place,
     names::{Names, load},
     remove::RemoveDialog,
@@ -45,9 +46,16 @@ pub(super) fn Rows(
     let fresh = RwSignal::new(None::<String>);
     let selection = Selection::default();
     let removing = RwSignal::new(Vec::<ThingRow>::new());
-    if thing.kind == "api-key" {
-        let uses = KeyUse::here();
-        Effect::new(move |_| rows.with(|rows| uses.ask(rows)));
+    match thing.kind {
+        "api-key" => {
+            let uses = KeyUse::here();
+            Effect::new(move |_| rows.with(|rows| uses.ask(rows)));
+        }
+        "rate-limit" => {
+            let uses = LimitUse::here();
+            Effect::new(move |_| rows.with(|rows| uses.ask(rows)));
+        }
+        _ => {}
     }
     Effect::new(move |_| {
         let Some(row) = made.get() else { return };

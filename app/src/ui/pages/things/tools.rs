@@ -25,7 +25,7 @@ use crate::{
 /// Rows of an export are read in pages of this size, up to so many.
 const EXPORT_PAGE: u32 = 200;
 /// What models make, as their descriptions name it.
-const CAPABILITIES: &[&str] = &[
+pub const CAPABILITIES: &[&str] = &[
     "text",
     "image",
     "audio",

@@ -55,10 +55,10 @@ pub fn TryRouting() -> impl IntoView {
         .chain(TYPES.iter().map(|name| ((*name).to_owned(), (*name).to_owned())))
         .collect::<Vec<_>>();
     view! {
-        <details class="group mb-4 min-w-0 rounded-lg border border-line bg-surface">
+        <details class="group min-w-0 rounded-lg border border-line bg-surface">
             <summary class="flex cursor-pointer list-none items-center gap-2 px-4 py-2.5 font-semibold [&::-webkit-details-marker]:hidden">
                 <Icon glyph=Glyph::ChevronDown class="size-4 -rotate-90 text-muted group-open:rotate-0" />
-                "Try it"
+                <span class="shrink-0">"Try it"</span>
                 <span class="text-sm font-normal text-muted">"What would happen with a request? Nothing is sent."</span>
             </summary>
             <div class="grid min-w-0 grid-cols-1 gap-4 border-t border-line p-4 lg:grid-cols-2">

@@ -21,7 +21,7 @@ pub async fn check(
     if before.is_none() && author.caller.role != Role::Superadmin {
         let (id, users) = (after.text("user_id").unwrap_or_default(), table("user"));
         let user = match users {
-            Some(users) => service.db.thing(users, id, false).await?,
+            Some(users) => service.record(users, id, false).await?,
             None => None,
         };
         if user.is_some_and(|user| user.text("org_id") != Some(org_id.as_str())) {

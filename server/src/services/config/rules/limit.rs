@@ -13,7 +13,7 @@ pub async fn complete(service: &Configuration, fields: &mut Map<String, Value>) 
     for (field, kind) in [("key_id", "api-key"), ("project_id", "project")] {
         let Some((id, table)) = fields.get(field).and_then(Value::as_str).zip(table(kind)) else { continue };
         // What does not exist is told with the other references.
-        let Some(record) = service.db.thing(table, id, false).await? else { continue };
+        let Some(record) = service.record(table, id, false).await? else { continue };
         let instance = record.text("instance_id").unwrap_or_default();
         match fields.get("instance_id").and_then(Value::as_str) {
             Some(given) if given != instance => {

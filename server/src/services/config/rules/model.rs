@@ -129,7 +129,7 @@ fn mapping(mapping: &Value) -> Result<(), ConfigError> {
 async fn new_provider(service: &Configuration, author: &Author, model: &Record) -> Result<Option<Write>, ConfigError> {
     let id = model.text("provider_id").unwrap_or_default();
     let Some(table) = table("provider") else { return Ok(None) };
-    if service.catalog.snapshot().provider(id).is_some() || service.db.thing(table, id, false).await?.is_some() {
+    if service.catalog.snapshot().provider(id).is_some() || service.record(table, id, false).await?.is_some() {
         return Ok(None);
     }
     provider::id(id).map_err(|_| {

@@ -67,6 +67,9 @@ pub fn check(after: &mut Record) -> Result<(), ConfigError> {
             return Err(ConfigError::field(format!("{field}.{name}"), format!("{name} must be a list of texts")));
         }
     }
+    if part("config", "default_model").is_some_and(|model| !model.is_string() && !model.is_null()) {
+        return Err(ConfigError::field("config.default_model", "default_model must be the name of a model"));
+    }
     if let Some(headers) = part("config", "headers") {
         let fits = headers.as_object().is_some_and(|headers| {
             headers.iter().all(|(name, value)| {

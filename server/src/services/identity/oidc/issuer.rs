@@ -1,4 +1,4 @@
-//! What is asked of an issuer itself: where its pages are, its keys, and the ID token for a code.
+//! What is asked of an issuer itself: where its pages are, its keys, the tokens for a code, and more of a person.
 
 use std::{
     sync::OnceLock,
@@ -11,7 +11,7 @@ use parking_lot::Mutex;
 use reqwest::{Client, Url, header};
 use serde::{Deserialize, de::DeserializeOwned};
 
-use super::token::{Jwk, JwkSet};
+use super::token::{Jwk, JwkSet, UserInfo};
 use crate::{
     providers::transport::is_local,
     settings::{OidcIssuer, is_safe},
@@ -44,12 +44,21 @@ struct Discovery {
     authorization_endpoint: String,
     token_endpoint: String,
     jwks_uri: String,
+    userinfo_endpoint: Option<String>,
     token_endpoint_auth_methods_supported: Option<Vec<String>>,
 }
 
 #[derive(Deserialize)]
-struct Tokens {
+struct Answer {
     id_token: Option<String>,
+    access_token: Option<String>,
+}
+
+/// What a code is exchanged for.
+pub struct Tokens {
+    pub id: String,
+    /// Opens the place where the issuer says more of the person.
+    pub access: Option<String>,
 }
 
 impl Issuer {
@@ -65,8 +74,8 @@ impl Issuer {
         Ok(url.into())
     }
 
-    /// The ID token for a code.
-    pub async fn exchange(&self, code: &str, redirect_uri: &str, verifier: &str) -> Result<String, IssuerError> {
+    /// The tokens for a code.
+    pub async fn exchange(&self, code: &str, redirect_uri: &str, verifier: &str) -> Result<Tokens, IssuerError> {
         const WHAT: &str = "the ID token";
         let discovery = self.discovery().await?;
         let (id, secret) = (&self.settings.client_id, self.settings.client_secret.reveal());
@@ -93,8 +102,22 @@ impl Issuer {
             .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
             .header(header::ACCEPT, "application/json")
             .body(form(&fields));
-        let tokens: Tokens = self.ask(WHAT, request).await?;
-        tokens.id_token.ok_or_else(|| self.wrong(WHAT, "there is none in the answer"))
+        let answer: Answer = self.ask(WHAT, request).await?;
+        let id = answer.id_token.ok_or_else(|| self.wrong(WHAT, "there is none in the answer"))?;
+        Ok(Tokens { id, access: answer.access_token })
+    }
+
+    /// What the issuer says of the person beside the ID token; `None` where it has no place for that.
+    pub async fn user_info(&self, access_token: &str, subject: &str) -> Result<Option<UserInfo>, IssuerError> {
+        const WHAT: &str = "what it knows of a person";
+        let Some(url) = self.discovery().await?.userinfo_endpoint else { return Ok(None) };
+        let request = self.client(&url, WHAT)?.get(&url).bearer_auth(access_token);
+        let info: UserInfo = self.ask(WHAT, request).await?;
+        // Nothing else ties it to the ID token.
+        if info.sub != subject {
+            return Err(self.wrong(WHAT, "it is about somebody else"));
+        }
+        Ok(Some(info))
     }
 
     /// The issuer's keys; `anew` when one was used that is not among those kept.
@@ -121,7 +144,8 @@ impl Issuer {
         if discovery.issuer != self.settings.issuer {
             return Err(self.wrong(WHAT, format!("it calls itself \"{}\"", discovery.issuer)));
         }
-        for url in [&discovery.authorization_endpoint, &discovery.token_endpoint, &discovery.jwks_uri] {
+        let needed = [&discovery.authorization_endpoint, &discovery.token_endpoint, &discovery.jwks_uri];
+        for url in needed.into_iter().chain(&discovery.userinfo_endpoint) {
             if !is_safe(url) {
                 return Err(self.wrong(WHAT, "it names an address without https"));
             }

@@ -165,17 +165,17 @@ impl Identity {
             None => {}
         }
         let code = back.code.ok_or(OidcError::Stale)?;
-        let id_token = issuer.exchange(&code, &redirect_uri(public_url, name), &derived("verifier", &token)).await?;
+        let tokens = issuer.exchange(&code, &redirect_uri(public_url, name), &derived("verifier", &token)).await?;
         let expected = Expected {
             issuer: &issuer.settings.issuer,
             client_id: &issuer.settings.client_id,
             nonce: &derived("nonce", &token),
             now_s: self.clock.now_us().div_euclid(1_000_000),
         };
-        let claims = match verify(&id_token, &issuer.keys(false).await?, &expected) {
+        let claims = match verify(&tokens.id, &issuer.keys(false).await?, &expected) {
             // The issuer may have changed its keys since they were asked for.
             Err(TokenError::UnknownKey | TokenError::Signature) => {
-                verify(&id_token, &issuer.keys(true).await?, &expected)?
+                verify(&tokens.id, &issuer.keys(true).await?, &expected)?
             }
             done => done?,
         };
@@ -183,7 +183,7 @@ impl Identity {
         if !self.db.use_sign_in(&flow, self.clock.now_us() + DAY_US).await.map_err(IdentityError::from)? {
             return Err(OidcError::Used);
         }
-        let user = self.person_of(issuer, &claims, &visit).await?;
+        let user = self.person_of(issuer, claims, tokens.access.as_deref(), &visit).await?;
         if !user.is_active {
             self.refused(Some(&user), "inactive", &visit).await?;
             return Err(OidcError::Inactive);
@@ -193,17 +193,30 @@ impl Identity {
     }
 
     /// The person that the issuer speaks of: the one it has spoken of before, else the one with the e-mail address that it
-    /// has verified, else a new one, if the settings say so.
-    async fn person_of(&self, issuer: &Issuer, claims: &Claims, visit: &Visit) -> Result<Arc<User>, OidcError> {
+    /// has verified, else a new one, if the settings say so. `access` opens what the issuer says beside the ID token.
+    async fn person_of(
+        &self,
+        issuer: &Issuer,
+        mut claims: Claims,
+        access: Option<&str>,
+        visit: &Visit,
+    ) -> Result<Arc<User>, OidcError> {
         let settings = &issuer.settings;
         let known = self.db.user_of_identity(&settings.issuer, &claims.subject).await.map_err(IdentityError::from)?;
         if let Some(user_id) = known {
             return Ok(self.live_user(&user_id).await?);
         }
-        let email = claims.email.as_deref().filter(|_| claims.email_verified).ok_or(OidcError::Unverified)?;
+        if claims.lack_email()
+            && let Some(access) = access
+            && let Some(more) = issuer.user_info(access, &claims.subject).await?
+        {
+            claims.complete(more);
+        }
+        let email = claims.email.as_deref().filter(|_| claims.email_verified == Some(true));
+        let email = email.ok_or(OidcError::Unverified)?;
         let user_id = match self.db.find_user_by_email(email).await.map_err(IdentityError::from)? {
             Some(user) => user.user_id,
-            None => self.newcomer(settings, claims, email).await?,
+            None => self.newcomer(settings, &claims, email).await?,
         };
         let row = IdentityRow {
             issuer: settings.issuer.clone(),

@@ -46,8 +46,39 @@ pub struct Expected<'a> {
 pub struct Claims {
     pub subject: String,
     pub email: Option<String>,
-    pub email_verified: bool,
+    /// `None`: nothing is said of it.
+    pub email_verified: Option<bool>,
     pub name: Option<String>,
+}
+
+/// What an issuer says of a person where it is asked for them: the claims that a token may leave out.
+#[derive(Deserialize)]
+pub struct UserInfo {
+    pub sub: String,
+    email: Option<String>,
+    email_verified: Option<Value>,
+    name: Option<String>,
+}
+
+impl Claims {
+    /// Whether the token leaves open which address is the person's.
+    pub fn lack_email(&self) -> bool {
+        self.email.is_none() || self.email_verified.is_none()
+    }
+
+    /// Takes what the token has left out. An address and whether it is verified are one statement.
+    pub fn complete(&mut self, more: UserInfo) {
+        if more.email.is_some() {
+            self.email_verified = flag(more.email_verified.as_ref());
+            self.email = more.email;
+        }
+        self.name = self.name.take().or(more.name);
+    }
+}
+
+/// Some issuers write the flag as a text.
+fn flag(value: Option<&Value>) -> Option<bool> {
+    value.map(|flag| *flag == true || *flag == "true")
 }
 
 /// An issuer's public keys.
@@ -156,8 +187,7 @@ fn believed(payload: Payload, expected: &Expected<'_>) -> Result<Claims, TokenEr
     }
     Ok(Claims {
         subject: payload.sub,
-        // Some issuers write the flag as a text.
-        email_verified: payload.email_verified.is_some_and(|flag| flag == true || flag == "true"),
+        email_verified: flag(payload.email_verified.as_ref()),
         email: payload.email,
         name: payload.name,
     })

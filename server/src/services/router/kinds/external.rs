@@ -45,11 +45,8 @@ pub async fn reserve(router: &Inner, work: &Work) -> Option<Outcome> {
         model: &job.model,
     };
     let nothing = Demand { tokens: 0, micro_usd: 0 };
-    let snoozed = |wait_us: i64, reason: String, closes| Outcome::Snoozed {
-        until_us: router.now_us() + wait_us,
-        reason,
-        closes,
-    };
+    let snoozed =
+        |wait_us: i64, reason: String, closes| Outcome::Snoozed { until_us: router.now_us() + wait_us, reason, closes };
     match router.gateway.limiter().reserve(&snapshot.limits, &origin, nothing).await {
         Ok(reservation) => {
             drop(reservation.settle(nothing, true));

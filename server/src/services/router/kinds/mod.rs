@@ -30,16 +30,31 @@ pub struct Work {
 #[derive(Debug, Clone, PartialEq)]
 pub enum Outcome {
     /// It produced something, which is assessed and delivered.
-    Done { output: Output, call_id: Option<String> },
+    Done {
+        output: Output,
+        call_id: Option<String>,
+    },
     /// It is over and produced nothing.
     Over,
     Failed(Failure),
     /// Not now; it costs no attempt. `closes`: the tenant's other jobs for the model have to wait for the same reason.
-    Snoozed { until_us: i64, reason: String, closes: bool },
+    Snoozed {
+        until_us: i64,
+        reason: String,
+        closes: bool,
+    },
     /// It goes on outside: ask again at this time.
-    Remote { remote_id: Option<String>, remote: Value, ask_at_us: i64, reason: String },
+    Remote {
+        remote_id: Option<String>,
+        remote: Value,
+        ask_at_us: i64,
+        reason: String,
+    },
     /// A person has to decide.
-    Held { remote: Value, reason: String },
+    Held {
+        remote: Value,
+        reason: String,
+    },
     Cancelled,
     /// Given back as it was.
     Released,

@@ -70,7 +70,8 @@ impl Kind for Remote {
 
     async fn stop(&self, router: &Inner, work: &Work) {
         let (Ok(target), Some(remote_id)) = (target(router, work), &work.job.remote_id) else { return };
-        if let Err(error) = remote::cancel(&target, router.gateway.transport(), remote_id, Instant::now() + CALL).await {
+        if let Err(error) = remote::cancel(&target, router.gateway.transport(), remote_id, Instant::now() + CALL).await
+        {
             tracing::warn!(job = work.job.id, %error, "a provider could not be told that its work is not wanted any more");
         }
     }
@@ -274,7 +275,14 @@ fn arrived(router: &Inner, work: &mut Work, target: &Target, status: RemoteStatu
 }
 
 /// Asks again later: at the provider's own pace at first, then less and less often.
-fn wait(router: &Inner, work: &mut Work, target: &Target, progress: Progress, least_us: i64, reason: String) -> Outcome {
+fn wait(
+    router: &Inner,
+    work: &mut Work,
+    target: &Target,
+    progress: Progress,
+    least_us: i64,
+    reason: String,
+) -> Outcome {
     let pace = remote::abilities(target).map_or(Duration::from_secs(2), |abilities| abilities.poll_interval);
     let pace_us = i64::try_from(pace.as_micros()).unwrap_or(LONGEST_US).max(1_000);
     let steps = (progress.asked / 10).min(5) + progress.unanswered.min(5);
@@ -303,11 +311,8 @@ fn read(work: &Work, output: RemoteOutput) -> Output {
         ("audio_url", "audio_url"),
         ("video_url", "video_url"),
     ];
-    let found = KINDS
-        .iter()
-        .find_map(|(name, kind)| Some((*kind, output.values.get(*name)?.as_str()?.to_owned())));
-    let (content_type, content) =
-        found.unwrap_or_else(|| ("json", Value::Object(output.values.clone()).to_string()));
+    let found = KINDS.iter().find_map(|(name, kind)| Some((*kind, output.values.get(*name)?.as_str()?.to_owned())));
+    let (content_type, content) = found.unwrap_or_else(|| ("json", Value::Object(output.values.clone()).to_string()));
     Output {
         content_type: content_type.to_owned(),
         content,

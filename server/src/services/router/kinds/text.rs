@@ -31,7 +31,8 @@ impl Kind for Text {
         let Some((request, body)) = &work.request else {
             return Outcome::Failed(Failure::lasting("invalid", "the job belongs to no request"));
         };
-        let caller = router.identity.as_before(request.key_id.as_deref(), request.user_id.as_deref(), &request.instance_id);
+        let caller =
+            router.identity.as_before(request.key_id.as_deref(), request.user_id.as_deref(), &request.instance_id);
         let mut caller = match caller {
             Ok(caller) => caller,
             Err(error) => return Outcome::Failed(refused(&error)),
@@ -62,7 +63,8 @@ impl Kind for Text {
         };
         match done {
             Ok(Reply::Whole { completion, facts }) => {
-                let content = completion.choices.into_iter().next().and_then(|choice| choice.content).unwrap_or_default();
+                let content =
+                    completion.choices.into_iter().next().and_then(|choice| choice.content).unwrap_or_default();
                 let usage = json!({
                     "input_tokens": facts.usage.input,
                     "output_tokens": facts.usage.output,

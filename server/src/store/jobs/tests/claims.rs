@@ -8,7 +8,10 @@ async fn what_is_taken_in_comes_out_as_it_went_in() {
         assert_eq!(db.submit(std::slice::from_ref(&new), None).await.unwrap(), None);
         assert_eq!(db.work_request("r1").await.unwrap().unwrap(), new.request);
         let body = db.work_body("r1").await.unwrap().unwrap();
-        assert_eq!((body.query, body.input, body.metadata, body.result), (new.body.query, new.body.input, new.body.metadata, None));
+        assert_eq!(
+            (body.query, body.input, body.metadata, body.result),
+            (new.body.query, new.body.input, new.body.metadata, None)
+        );
         assert_eq!(db.job("r1").await.unwrap().unwrap(), new.job);
         assert_eq!(db.waiting_queues().await.unwrap(), ["p"]);
     })
@@ -65,7 +68,10 @@ async fn a_claim_starts_each_job_once_and_marks_its_request() {
         assert_eq!((first.len(), second.len()), (12, 8));
         assert!(claim(&db, "a", "p", 100, 12, 100).await.is_empty());
         let one = &first[0];
-        assert_eq!((one.state.as_str(), one.epoch, one.attempt, one.worker_id.as_deref()), ("running", 1, 1, Some("a")));
+        assert_eq!(
+            (one.state.as_str(), one.epoch, one.attempt, one.worker_id.as_deref()),
+            ("running", 1, 1, Some("a"))
+        );
         assert_eq!(one.lease_until_us, Some(100 + 15 * SECOND));
         let request = db.work_request(&one.id).await.unwrap().unwrap();
         assert_eq!((request.status.as_str(), request.started_us), ("processing", Some(100)));
@@ -118,7 +124,9 @@ async fn tenants_take_turns() {
     each_db(async |db: Db| {
         let many: Vec<Submission> = (0..300).map(|n| submission(&format!("a{n:03}"), "big", "p", 50, n)).collect();
         db.submit(&many, None).await.unwrap();
-        db.submit(&[submission("b", "small", "p", 0, 1_000), submission("c", "third", "p", 0, 2_000)], None).await.unwrap();
+        db.submit(&[submission("b", "small", "p", 0, 1_000), submission("c", "third", "p", 0, 2_000)], None)
+            .await
+            .unwrap();
         let first: Vec<String> = claim(&db, "w", "p", 3_000, 4, 100).await.into_iter().map(|job| job.tenant).collect();
         assert_eq!(first.iter().filter(|tenant| *tenant == "big").count(), 2);
         assert!(first.contains(&"small".to_owned()) && first.contains(&"third".to_owned()));
@@ -223,8 +231,10 @@ async fn gates_close_what_they_name() {
         let closed = db.gates(55).await.unwrap();
         assert_eq!(closed.iter().map(|gate| &*gate.id).collect::<Vec<_>>(), ["a", "c"]);
         let lane = |tenant: &str, model: &str| Lane { tenant: tenant.to_owned(), model: model.to_owned() };
-        let closes = |gate: &GateRow| [("p", lane("t", "m")), ("p", lane("t", "n")), ("p", lane("u", "m")), ("q", lane("t", "m"))]
-            .map(|(queue, lane)| gate.closes(queue, &lane));
+        let closes = |gate: &GateRow| {
+            [("p", lane("t", "m")), ("p", lane("t", "n")), ("p", lane("u", "m")), ("q", lane("t", "m"))]
+                .map(|(queue, lane)| gate.closes(queue, &lane))
+        };
         assert_eq!(closes(&closed[0]), [true, false, false, false]);
         assert_eq!(closes(&closed[1]), [true, true, false, false]);
         assert_eq!(db.forget_gates(60).await.unwrap(), 1);

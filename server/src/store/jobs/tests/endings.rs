@@ -127,7 +127,10 @@ async fn cancelling_takes_out_what_waits_and_asks_who_runs() {
         let mut ending = over(&running, "cancelled", 40);
         ending.request.as_mut().unwrap().result = None;
         db.finish_jobs(&[ending]).await.unwrap();
-        assert_eq!((status(&db, "run").await, status(&db, "wait").await), ("cancelled".to_owned(), "cancelled".to_owned()));
+        assert_eq!(
+            (status(&db, "run").await, status(&db, "wait").await),
+            ("cancelled".to_owned(), "cancelled".to_owned())
+        );
     })
     .await;
 }

@@ -12,17 +12,33 @@ use crate::store::testing;
 #[derive(Debug, Clone)]
 enum Step {
     Submit,
-    Claim { worker: u8, most: u8 },
+    Claim {
+        worker: u8,
+        most: u8,
+    },
     /// Somebody who once had a job says how it ended; maybe long ago.
-    Finish { claimed: u8, how: u8 },
-    Beat { worker: u8 },
+    Finish {
+        claimed: u8,
+        how: u8,
+    },
+    Beat {
+        worker: u8,
+    },
     /// Somebody looks for lost jobs,
     Look,
     /// and brings one back that was seen before; maybe too late.
-    Bring { seen: u8 },
-    Cancel { job: u8 },
-    Redrive { job: u8 },
-    Wait { seconds: u8 },
+    Bring {
+        seen: u8,
+    },
+    Cancel {
+        job: u8,
+    },
+    Redrive {
+        job: u8,
+    },
+    Wait {
+        seconds: u8,
+    },
 }
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {
@@ -202,7 +218,8 @@ async fn empty(db: &Db) {
 
 /// Random stories on one database; the first that went wrong.
 fn stories(db: &Db, runtime: &tokio::runtime::Handle, count: u32) -> Option<String> {
-    let config = ProptestConfig { cases: count, failure_persistence: None, max_shrink_iters: 0, ..ProptestConfig::default() };
+    let config =
+        ProptestConfig { cases: count, failure_persistence: None, max_shrink_iters: 0, ..ProptestConfig::default() };
     let mut runner = proptest::test_runner::TestRunner::new_with_rng(
         config,
         proptest::test_runner::TestRng::deterministic_rng(proptest::test_runner::RngAlgorithm::ChaCha),

@@ -4,10 +4,10 @@
 use std::{convert::Infallible, time::Duration};
 
 use axum::{
-    Extension, Json,
+    Json,
     body::Body,
-    extract::{Query, Request, State},
-    http::{HeaderValue, Uri, header, request::Parts},
+    extract::Query,
+    http::{HeaderValue, Uri, header},
     response::{IntoResponse, Response},
 };
 use bytes::{BufMut, Bytes, BytesMut};
@@ -15,21 +15,30 @@ use futures::stream;
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::{Value, json};
 
-use super::{RequestInfo, auth, problem::Problem};
+use super::{
+    call::{Call, answer},
+    problem::ConfigProblem,
+};
 use crate::{
     clock::rfc3339,
-    providers::input::InputError,
-    services::logs::{LogQuery, Tail},
-    state::AppState,
+    http::table::Table,
+    services::{
+        config::ConfigError,
+        logs::{LogQuery, LogsError, Tail},
+    },
     store::{Page, logs::LogRow},
 };
 
 const DEFAULT_PAGE: u32 = 50;
 const MAX_PAGE: u32 = 1_000;
 
+pub fn routes(table: Table) -> Table {
+    table.get("/logs", list).delete("/logs", delete).get("/logs/stream", follow)
+}
+
 /// What can be asked for.
 #[derive(Debug, Default, Deserialize)]
-pub struct LogParameters {
+struct LogParameters {
     level: Option<String>,
     component: Option<String>,
     instance_id: Option<String>,
@@ -46,16 +55,22 @@ struct DeleteParameters {
     older_than_days: Option<u32>,
 }
 
+impl From<LogsError> for ConfigProblem {
+    fn from(error: LogsError) -> Self {
+        match error {
+            LogsError::Denied(denied) => ConfigError::Denied(denied).into(),
+            LogsError::UnknownInstance(_) => ConfigError::NotFound("Instance".to_owned()).into(),
+            LogsError::Invalid { field, message } => invalid(field, message),
+            LogsError::Busy => Self::Busy(LogsError::Busy.to_string()),
+            LogsError::Store(error) => ConfigError::Store(error).into(),
+        }
+    }
+}
+
 /// Lines, newest first.
-pub async fn list(
-    State(state): State<AppState>,
-    Extension(info): Extension<RequestInfo>,
-    request: Request,
-) -> Response {
-    let done = async {
-        let (parts, _) = request.into_parts();
-        let caller = auth::caller(&state, &parts, None).await?;
-        let parameters: LogParameters = query(&parts.uri)?;
+async fn list(call: Call) -> Response {
+    answer(call, async move |call| {
+        let parameters: LogParameters = query(&call.uri)?;
         let limit = parameters.limit.unwrap_or(DEFAULT_PAGE);
         if !(1..=MAX_PAGE).contains(&limit) {
             return Err(invalid("limit", format!("limit must be a number from 1 to {MAX_PAGE}")));
@@ -64,64 +79,50 @@ pub async fn list(
             None => None,
             Some(cursor) => {
                 let read = cursor.split_once('.').and_then(|(at, id)| Some((at.parse().ok()?, id.to_owned())));
-                Some(read.ok_or_else(|| invalid("after", "after must be the \"next\" of a page".to_owned()))?)
+                Some(read.ok_or_else(|| invalid("after", "after must be the \"next\" of a page"))?)
             }
         };
         let page = Page { after, limit: i64::from(limit) };
-        let found = state.logs.list(&caller, &parameters.query()?, &page).await?;
+        let found = call.state.logs.list(&call.author.caller, &parameters.query()?, &page).await?;
         let next = found.next.map(|(at, id)| format!("{at}.{id}"));
         let lines: Vec<Value> = found.rows.iter().map(line).collect();
         let mut response = Json(json!({ "logs": lines, "has_more": next.is_some(), "next": next })).into_response();
         if let Some(next) = next
-            && let Ok(link) = HeaderValue::from_str(&next_link(&parts, &next))
+            && let Ok(link) = HeaderValue::from_str(&next_link(&call.uri, &next))
         {
             response.headers_mut().insert(header::LINK, link);
         }
         Ok(response)
-    };
-    done.await.unwrap_or_else(|problem: Problem| problem.service(&info.request_id, info.started_us))
+    })
+    .await
 }
 
 /// Deletes old lines.
-pub async fn delete(
-    State(state): State<AppState>,
-    Extension(info): Extension<RequestInfo>,
-    request: Request,
-) -> Response {
-    let done = async {
-        let (parts, _) = request.into_parts();
-        let caller = auth::caller(&state, &parts, None).await?;
-        let parameters: DeleteParameters = query(&parts.uri)?;
-        let days = parameters.older_than_days.filter(|days| *days > 0).ok_or_else(|| {
-            invalid("older_than_days", "older_than_days must be a number of days, at least 1".to_owned())
-        })?;
-        let deleted = state.logs.delete(&caller, days).await?;
+async fn delete(call: Call) -> Response {
+    answer(call, async move |call| {
+        let parameters: DeleteParameters = query(&call.uri)?;
+        let days = parameters.older_than_days.filter(|days| *days > 0);
+        let wrong = || invalid("older_than_days", "older_than_days must be a number of days, at least 1");
+        let deleted = call.state.logs.delete(&call.author.caller, days.ok_or_else(wrong)?).await?;
         Ok(Json(json!({ "deleted": deleted })).into_response())
-    };
-    done.await.unwrap_or_else(|problem: Problem| problem.service(&info.request_id, info.started_us))
+    })
+    .await
 }
 
 /// Lines as they are written, as server-sent events.
-pub async fn follow(
-    State(state): State<AppState>,
-    Extension(info): Extension<RequestInfo>,
-    request: Request,
-) -> Response {
-    let done = async {
-        let (parts, _) = request.into_parts();
-        let caller = auth::caller(&state, &parts, None).await?;
-        let parameters: LogParameters = query(&parts.uri)?;
-        let seen = parts.headers.get("last-event-id").and_then(|value| value.to_str().ok());
-        let seen = seen.filter(|id| !id.is_empty()).map(str::to_owned);
-        let tail = state.logs.tail(&caller, &parameters.query()?, seen).await?;
-        let mut response = Body::from_stream(events(tail, state.settings.gateway.keep_alive)).into_response();
+async fn follow(call: Call) -> Response {
+    answer(call, async move |call| {
+        let parameters: LogParameters = query(&call.uri)?;
+        let seen = call.header("last-event-id").map(str::to_owned);
+        let tail = call.state.logs.tail(&call.author.caller, &parameters.query()?, seen).await?;
+        let mut response = Body::from_stream(events(tail, call.state.settings.gateway.keep_alive)).into_response();
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream; charset=utf-8"));
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
         headers.insert("x-accel-buffering", HeaderValue::from_static("no"));
         Ok(response)
-    };
-    done.await.unwrap_or_else(|problem: Problem| problem.service(&info.request_id, info.started_us))
+    })
+    .await
 }
 
 fn events(tail: Tail, keep_alive: Duration) -> impl futures::Stream<Item = Result<Bytes, Infallible>> {
@@ -150,7 +151,7 @@ fn events(tail: Tail, keep_alive: Duration) -> impl futures::Stream<Item = Resul
 }
 
 impl LogParameters {
-    fn query(self) -> Result<LogQuery, Problem> {
+    fn query(self) -> Result<LogQuery, ConfigProblem> {
         Ok(LogQuery {
             start_us: time("start", self.start.as_deref())?,
             end_us: time("end", self.end.as_deref())?,
@@ -177,16 +178,16 @@ fn line(row: &LogRow) -> Value {
     })
 }
 
-fn invalid(field: &str, message: String) -> Problem {
-    InputError::field(field, message).into()
+fn invalid(field: &str, message: impl Into<String>) -> ConfigProblem {
+    ConfigError::field(field, message).into()
 }
 
-fn query<T: DeserializeOwned>(uri: &Uri) -> Result<T, Problem> {
-    Query::try_from_uri(uri).map(|Query(found)| found).map_err(|error| invalid("", error.body_text()))
+fn query<T: DeserializeOwned>(uri: &Uri) -> Result<T, ConfigProblem> {
+    Query::try_from_uri(uri).map(|Query(found)| found).map_err(|error| invalid("query", error.body_text()))
 }
 
 /// A moment or a day, as RFC 3339 writes them.
-fn time(field: &str, value: Option<&str>) -> Result<Option<i64>, Problem> {
+fn time(field: &str, value: Option<&str>) -> Result<Option<i64>, ConfigProblem> {
     let Some(value) = value.map(str::trim).filter(|value| !value.is_empty()) else { return Ok(None) };
     let moment = value.parse::<jiff::Timestamp>().ok();
     let day = || value.parse::<jiff::civil::Date>().ok()?.to_zoned(jiff::tz::TimeZone::UTC).ok();
@@ -197,14 +198,13 @@ fn time(field: &str, value: Option<&str>) -> Result<Option<i64>, Problem> {
 }
 
 /// The same address with another `after`.
-fn next_link(parts: &Parts, next: &str) -> String {
-    let kept: Vec<&str> = parts
-        .uri
+fn next_link(uri: &Uri, next: &str) -> String {
+    let kept: Vec<&str> = uri
         .query()
         .unwrap_or_default()
         .split('&')
         .filter(|pair| !pair.is_empty() && !pair.starts_with("after=") && !pair.starts_with("key="))
         .collect();
     let rest = if kept.is_empty() { String::new() } else { format!("{}&", kept.join("&")) };
-    format!("<{}?{rest}after={next}>; rel=\"next\"", parts.uri.path())
+    format!("</config{}?{rest}after={next}>; rel=\"next\"", uri.path())
 }

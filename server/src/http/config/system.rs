@@ -1,24 +1,37 @@
 //! `GET /config/system`: the state of the platform.
 
 use axum::{
-    Extension, Json,
-    extract::{Request, State},
+    Json,
     response::{IntoResponse, Response},
 };
 use serde_json::{Value, json};
 
-use super::{RequestInfo, auth, problem::Problem};
-use crate::{clock::rfc3339, state::AppState};
+use super::{
+    call::{Call, answer},
+    problem::ConfigProblem,
+};
+use crate::{
+    clock::rfc3339,
+    http::table::Table,
+    services::{config::ConfigError, system::SystemError},
+};
 
-pub async fn state(
-    State(state): State<AppState>,
-    Extension(info): Extension<RequestInfo>,
-    request: Request,
-) -> Response {
-    let done = async {
-        let (parts, _) = request.into_parts();
-        let caller = auth::caller(&state, &parts, None).await?;
-        let system = state.system.state(&caller).await?;
+pub fn routes(table: Table) -> Table {
+    table.get("/system", state)
+}
+
+impl From<SystemError> for ConfigProblem {
+    fn from(error: SystemError) -> Self {
+        match error {
+            SystemError::Denied(denied) => ConfigError::Denied(denied).into(),
+            SystemError::Store(error) => ConfigError::Store(error).into(),
+        }
+    }
+}
+
+async fn state(call: Call) -> Response {
+    answer(call, async move |call| {
+        let system = call.state.system.state(&call.author.caller).await?;
         let at = |us: Option<i64>| us.map_or(Value::Null, |us| rfc3339(us).into());
         let tasks = system.tasks.iter().map(|task| {
             json!({
@@ -55,6 +68,6 @@ pub async fn state(
             "replicas": replicas.collect::<Vec<_>>(),
         }))
         .into_response())
-    };
-    done.await.unwrap_or_else(|problem: Problem| problem.service(&info.request_id, info.started_us))
+    })
+    .await
 }
