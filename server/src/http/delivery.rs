@@ -80,6 +80,7 @@ pub async fn deliver(
             })
         };
         let done = state.delivery.deliver(who.told(), &id, report).await?;
+        state.router.wake();
         Ok(delivered(&done))
     })
     .await
@@ -125,6 +126,7 @@ pub async fn webhook(
             }
         };
         let done = state.delivery.deliver(who.told(), &id, report).await?;
+        state.router.wake();
         Ok(delivered(&done))
     })
     .await
@@ -160,6 +162,7 @@ pub async fn approve(
         let edit =
             Edit { content: body.get("content").filter(|given| !given.is_null()).map(|given| content(Some(given))) };
         let done = state.delivery.approve(&caller, &id, edit).await?;
+        state.router.wake();
         let row = &done.deliverable;
         let body = json!({ "success": true, "deliverable_id": row.id, "status": row.status });
         Ok(Json(body).into_response())
@@ -181,9 +184,7 @@ pub async fn reject(
         let again = again.then(|| Again { model: text("model").map(str::to_owned) });
         let reason = text("reason").unwrap_or("Manually rejected");
         let done = state.delivery.reject(&caller, &id, reason, again).await?;
-        if done.request_status == "queued" {
-            state.router.wake();
-        }
+        state.router.wake();
         let row = &done.deliverable;
         let body = json!({
             "success": true, "deliverable_id": row.id, "status": row.status, "request_status": done.request_status,

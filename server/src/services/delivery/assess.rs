@@ -112,7 +112,6 @@ impl Score {
             different.insert(word.to_lowercase());
         }
         let unique = different.len();
-        #[expect(clippy::cast_precision_loss)]
         let ratio = if word_count == 0 { 0.0 } else { unique as f64 / word_count as f64 };
         self.metadata.insert("length".to_owned(), length.into());
         self.metadata.insert("word_count".to_owned(), word_count.into());
@@ -172,7 +171,6 @@ impl Score {
 }
 
 #[cfg(test)]
-#[expect(clippy::float_cmp, reason = "scores are tenths")]
 mod tests {
     use proptest::prelude::*;
 
