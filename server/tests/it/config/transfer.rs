@@ -193,7 +193,7 @@ async fn a_document_is_taken_as_a_whole_or_not_at_all(database: Database) {
     assert_eq!(data(get(&app, "/config/project/shop").await)["name"], "Shop");
     let again = config.import(&author, &whole, &variables, true).await.unwrap();
     let again: Vec<_> = again.iter().map(|one| one.kind).collect();
-    assert_eq!(again, ["rate-limit"], "without an id it is another one each time");
+    assert_eq!(again, ["instance-access", "rate-limit"], "what has no id is another one each time");
 }
 
 async fn a_list_of_litellm_becomes_models(database: Database) {
