@@ -16,7 +16,7 @@ use std::{
     time::Duration,
 };
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::{
     app::{Core, StartError, connect},
@@ -69,6 +69,17 @@ struct ServeArgs {
     /// Listen here instead of where the settings say, for example 0.0.0.0:8080. Port 0 takes any free port.
     #[arg(long, value_name = "ADDRESS")]
     address: Option<SocketAddr>,
+    /// What this process does; by default both.
+    #[arg(long, value_enum, value_delimiter = ',', value_name = "ROLES")]
+    roles: Vec<Duty>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Duty {
+    /// Answers calls and shows the consoles.
+    Http,
+    /// Carries out work that was handed over. Health and calls are answered, too.
+    Worker,
 }
 
 #[derive(Args)]
@@ -202,7 +213,7 @@ impl Cli {
     }
 
     async fn execute(self) -> Result<(), CliError> {
-        match self.command.unwrap_or(Command::Serve(ServeArgs { address: None })) {
+        match self.command.unwrap_or(Command::Serve(ServeArgs { address: None, roles: Vec::new() })) {
             Command::Config(ConfigCommand::PrintDefault) => Ok(out().write_all(settings::DEFAULT.as_bytes())?),
             Command::Config(ConfigCommand::Export) => {
                 config::export(&open(read_settings(self.config.as_deref())?).await?).await
@@ -220,6 +231,9 @@ impl Cli {
                 let mut settings = read_settings(self.config.as_deref())?;
                 if let Some(address) = args.address {
                     settings.server.address = address;
+                }
+                if !args.roles.is_empty() {
+                    settings.router.workers = args.roles.contains(&Duty::Worker);
                 }
                 telemetry::start(&settings.log);
                 serve::serve(settings, variables()).await

@@ -21,7 +21,7 @@ async fn a_fal_request_goes_through(database: Database) {
     let id = ticket["request_id"].as_str().unwrap();
     let get = |url: &Value| app.client.get(url.as_str().unwrap()).bearer_auth(&app.api_key);
     let done = eventually("it is completed", || async {
-        let told = answer(get(&ticket["status_url"]).query(&[("logs", "1")])).await;
+        let told = answer(get(&format!("{}?logs=1", ticket["status_url"].as_str().unwrap()).into())).await;
         let is_over = told.body["status"] == "COMPLETED";
         assert_eq!(told.status, if is_over { 200 } else { 202 });
         is_over.then_some(told.body)

@@ -172,9 +172,10 @@ impl Router {
         Self(inner)
     }
 
-    /// There is something new to do, by other ways than this router's own.
+    /// Somebody else changed a request: there may be something to claim, and who waits for it looks again.
     pub fn wake(&self) {
         self.0.wake.notify_one();
+        self.0.told.notify_waiters();
     }
 
     /// The id of this process among the workers.
