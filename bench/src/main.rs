@@ -2,12 +2,14 @@
 //!
 //! * `bench compare OPTIONS`: loads the bare upstream, nginx and the product in turns and prints the table;
 //! * `bench cold-start URL KEY -- COMMAND…`: starts the command several times and prints the median of the milliseconds
-//!   until its first answered chat call.
+//!   until its first answered chat call;
+//! * `bench router DATABASE FOLDER JOBS WAITING`: measures the request router on an empty database and prints its table.
 
 mod http;
 mod load;
 mod process;
 mod report;
+mod router;
 
 use std::collections::HashMap;
 use std::io::Write;
@@ -30,7 +32,8 @@ fn main() -> ExitCode {
         match arguments.split_first() {
             Some((command, rest)) if command == "compare" => compare(rest).await,
             Some((command, rest)) if command == "cold-start" => cold_start(rest).await,
-            _ => Err("usage: bench compare OPTIONS | bench cold-start URL KEY -- COMMAND…".into()),
+            Some((command, rest)) if command == "router" => router_table(rest),
+            _ => Err("usage: bench router DATABASE FOLDER JOBS WAITING | bench compare OPTIONS | bench cold-start URL KEY -- COMMAND…".into()),
         }
     });
     match done {
@@ -119,6 +122,22 @@ fn progress(round: usize, target: &Target, phase: Phase, outcome: &load::Outcome
     if let Some(complaint) = &outcome.complaint {
         let _ = writeln!(std::io::stderr(), "    the first error: {complaint}");
     }
+}
+
+fn router_table(arguments: &[String]) -> Result<(), Failure> {
+    let [url, folder, jobs, waiting] = arguments else {
+        return Err("usage: bench router DATABASE FOLDER JOBS WAITING".into());
+    };
+    // It has a runtime of its own, on threads of its own.
+    let (url, folder) = (url.clone(), std::path::PathBuf::from(folder));
+    let (jobs, waiting) = (jobs.parse()?, waiting.parse()?);
+    let done = std::thread::spawn(move || router::run(&url, &folder, jobs, waiting).map_err(|error| error.to_string()));
+    let lines = done.join().map_err(|_| "the measurement broke off")??;
+    let mut out = std::io::stdout();
+    for line in lines {
+        writeln!(out, "| {} | {} | {} |", line.name, line.value, line.target)?;
+    }
+    Ok(())
 }
 
 /// Starts, until one chat is answered, and stops again with SIGTERM.

@@ -131,7 +131,7 @@ impl Problem {
         }
     }
 
-    fn retry_after(&self) -> Option<Duration> {
+    pub(super) fn retry_after(&self) -> Option<Duration> {
         match self {
             Self::Gateway(error) => error.retry_after(),
             Self::Identity(IdentityError::TooManyTries(wait)) => Some(*wait),

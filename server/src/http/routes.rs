@@ -8,7 +8,7 @@ use axum::{
 };
 use tower_http::compression::CompressionLayer;
 
-use super::{config, delivery, envelope, intake, openai, openapi, ops, table::Table, text};
+use super::{config, delivery, envelope, fal, intake, openai, openapi, ops, replicate, table::Table, text};
 use crate::state::AppState;
 
 /// Everything but the pages.
@@ -22,6 +22,8 @@ pub fn api(state: &AppState) -> Router<AppState> {
         .route("/text/", any(text::unknown))
         .nest("/intake", intake_service().router().fallback(text::unknown))
         .route("/intake/", any(text::unknown))
+        .merge(queue_surfaces().router())
+        .route("/replicate/v1/{*rest}", any(replicate::unknown))
         .nest("/delivery", delivery_service().router().fallback(text::unknown))
         .route("/delivery/", any(text::unknown))
         .nest("/config", config::table().router().fallback(config::unknown))
@@ -58,6 +60,19 @@ fn intake_service() -> Table {
         .get("/health", intake::health)
 }
 
+/// What the clients of fal and Replicate call.
+fn queue_surfaces() -> Table {
+    Table::new(replicate::unknown)
+        .post("/queue/{*app}", fal::call)
+        .get("/queue/{*app}", fal::call)
+        .put("/queue/{*app}", fal::call)
+        .post("/replicate/v1/predictions", replicate::create)
+        .get("/replicate/v1/predictions", replicate::list)
+        .get("/replicate/v1/predictions/{id}", replicate::get)
+        .post("/replicate/v1/predictions/{id}/cancel", replicate::cancel)
+        .post("/replicate/v1/models/{owner}/{name}/predictions", replicate::create_with)
+}
+
 /// Results, and what becomes of them.
 fn delivery_service() -> Table {
     Table::new(text::unknown)
@@ -90,6 +105,7 @@ pub fn listed() -> Vec<(Method, String)> {
         ("", openai_surface()),
         ("/text", text_service()),
         ("/intake", intake_service()),
+        ("", queue_surfaces()),
         ("/delivery", delivery_service()),
         ("/config", config::table()),
         ("", operations()),

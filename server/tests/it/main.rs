@@ -48,7 +48,11 @@ mod properties;
 #[cfg(test)]
 mod providers;
 #[cfg(test)]
+mod queues;
+#[cfg(test)]
 mod recovery;
+#[cfg(test)]
+mod remote;
 #[cfg(test)]
 mod replicas;
 #[cfg(test)]

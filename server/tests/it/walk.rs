@@ -31,7 +31,7 @@ fn gate(method: &Method, path: &str) -> Option<Gate> {
         "/v1/chat/completions" | "/text/generate" | "/text/generate/stream" => Gate::Generate,
         "/intake/health" => Gate::Public,
         "/intake/state" => Gate::Change,
-        path if path.starts_with("/intake/") => Gate::Jobs,
+        path if ["/intake/", "/queue/", "/replicate/"].iter().any(|surface| path.starts_with(surface)) => Gate::Jobs,
         "/v1/models" | "/v1/models/{*id}" => Gate::Read,
         "/config/audit" | "/config/audit/verify" => Gate::Change,
         "/config/events" | "/config/activity/read" => Gate::Change,
@@ -56,7 +56,10 @@ fn filled(path: &str) -> String {
         "provider" => "openai",
         _ => "x",
     };
-    path.replace("{*id}", "gpt-4o-mini").replace("{id}", id).replace("{email}", "admin@localhost")
+    path.replace("{*app}", "openai/gpt-4o-mini")
+        .replace("{*id}", "gpt-4o-mini")
+        .replace("{id}", id)
+        .replace("{email}", "admin@localhost")
 }
 
 async fn let_in(app: &TestApp, user_id: &str, level: &str) {

@@ -17,6 +17,7 @@ mod logs;
 mod models;
 mod ops;
 mod page;
+mod queues;
 mod shared;
 mod system;
 #[cfg(test)]
@@ -44,6 +45,8 @@ const OPENAI: &str = "OpenAI-compatible";
 const TEXT: &str = "Text service";
 /// Tag of work that is done later.
 const INTAKE: &str = "Intake";
+/// Tag of the queues that clients of others know.
+const QUEUES: &str = "Queues of others";
 /// Tag of what administrators ask.
 const PLATFORM: &str = "Platform";
 /// Tag of the configuration service.
@@ -86,6 +89,7 @@ fn described() -> Vec<Operation> {
         models::operations(),
         text::operations(),
         intake::operations(),
+        queues::operations(),
         config::operations(),
         delivery::operations(),
         events::operations(),
@@ -107,6 +111,7 @@ fn schemas() -> Vec<(String, Schema)> {
         owned(models::schemas()),
         owned(text::schemas()),
         owned(intake::schemas()),
+        owned(queues::schemas()),
         config::schemas(),
         owned(delivery::schemas()),
         owned(events::schemas()),
@@ -146,6 +151,7 @@ fn document() -> Value {
             { "name": OPENAI, "description": shared::OPENAI, "x-error-codes": errors::openai_table() },
             { "name": TEXT, "description": shared::TEXT, "x-error-codes": errors::service_table() },
             { "name": INTAKE, "description": shared::INTAKE },
+            { "name": QUEUES, "description": shared::QUEUES },
             { "name": delivery::DELIVERY, "description": delivery::DESCRIPTION },
             { "name": CONFIG, "description": config::DESCRIPTION },
             { "name": PLATFORM, "description": shared::PLATFORM },

@@ -34,6 +34,10 @@ Work that is handed over and done later. It is classified and routed by the rule
 whichever server has room, assessed, and delivered: by callback, by event, or for whoever asks. Errors have the shape \
 `{error, error_code, request_id, details?}`; unknown paths and wrong methods are both 404.";
 
+pub const QUEUES: &str = "\
+The same work in the shapes of fal's queue and of Replicate's predictions, so that their own clients work with another base \
+address. An application or version is a model's name.";
+
 pub const PLATFORM: &str = "\
 The state of the platform itself, for those who administer it: a superadmin sees everything, the admin of an organization \
 what belongs to its instances. A key needs the scope `admin`, if it has scopes. Errors have the shape of the configuration service.";
@@ -148,6 +152,9 @@ pub fn parameters() -> Value {
         "feedType": query("feed_type", words(&["user", "global"]), "Lines of people, or of nobody."),
         "feedUser": query("user_id", string(), "This person's lines, and those that are nobody's."),
         "unreadOnly": query("unread_only", boolean(), "`true` leaves out what was read."),
+        "app": path("app", "The model's name, such as `openai/gpt-4o-mini`; slashes need no escape. Behind it, for a request that was handed over, `/requests/{id}` and what is asked of it."),
+        "owner": path("owner", "The provider."),
+        "modelName": path("name", "The model of that provider."),
         "requestId": query("request_id", string().with("format", "uuid"), "The request."),
         "appId": header("X-App-ID", string(), "The caller's application, where the body names none."),
         "idempotencyKey": header("Idempotency-Key", string(), "The caller's name for this very call, at most 255 characters long: it is carried out once, however often it is sent. It holds for the caller and the route, for a day."),

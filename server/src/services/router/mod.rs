@@ -172,10 +172,9 @@ impl Router {
         Self(inner)
     }
 
-    /// Somebody else changed a request: there may be something to claim, and who waits for it looks again.
+    /// There is something new to do, by other ways than this router's own.
     pub fn wake(&self) {
         self.0.wake.notify_one();
-        self.0.told.notify_waiters();
     }
 
     /// The id of this process among the workers.

@@ -56,19 +56,13 @@ async fn write(inner: &Inner, tasks: &Tasks, batch: &mut Vec<Ending>) {
                 }
                 break;
             }
-            Err(error) if batch.len() > 1 && !error.is_passing() => {
+            Err(error) if !error.is_passing() => {
                 // One of them cannot be written; the others can.
                 tracing::error!(%error, "results cannot be written together");
                 for ending in std::mem::take(batch) {
                     write_one(inner, ending).await;
                 }
                 inner.wake.notify_one();
-                return;
-            }
-            Err(error) if !error.is_passing() => {
-                for ending in std::mem::take(batch) {
-                    write_one(inner, ending).await;
-                }
                 return;
             }
             Err(error) => tracing::warn!(%error, "results wait for the database"),

@@ -54,7 +54,25 @@ impl Inner {
             endings.push(self.ending_of(&work, Outcome::Failed(failure), Guard::Idle));
         }
         self.db.forget_answers(now_us - ANSWERS_US, BATCH).await?;
-        if endings.is_empty() { Ok(0) } else { Ok(self.db.finish_jobs(&endings).await?.len()) }
+        if endings.is_empty() {
+            return Ok(0);
+        }
+        match self.db.finish_jobs(&endings).await {
+            Ok(done) => Ok(done.len()),
+            Err(error) if error.is_passing() => Err(error),
+            Err(error) => {
+                // One that cannot be written does not keep the others.
+                tracing::error!(%error, "lost jobs cannot be brought back together");
+                let mut done = 0;
+                for ending in &endings {
+                    match self.db.finish_jobs(std::slice::from_ref(ending)).await {
+                        Ok(one) => done += one.len(),
+                        Err(error) => tracing::error!(job = ending.job_id, %error, "a job cannot be brought back"),
+                    }
+                }
+                Ok(done)
+            }
+        }
     }
 
     /// Jobs with their requests.

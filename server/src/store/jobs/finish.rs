@@ -12,7 +12,7 @@ use crate::store::{
     deliverables::{DeliverableRow, INSERT_DELIVERABLES, SUPERSEDE},
     events::{NewEvent, events},
     outbox::{INSERT_OUTBOX, OutboxRow},
-    rows::{insert_rows, over_rows, write_rows},
+    rows::{over_rows, write_rows},
     sql::Sql,
 };
 
@@ -176,9 +176,18 @@ pub(in crate::store) const SET_RESULT: Sql = over_rows!(
     "UPDATE request_bodies SET result = x.value -> 'result' FROM",
     "WHERE request_bodies.request_id = x.value ->> 'id'"
 );
-const INSERT_ATTEMPTS: Sql = insert_rows!("job_attempts";
-    text job_id, int epoch, text request_id, int attempt, text worker_id, text provider, text model, int started_us,
-    int ended_us, text outcome, text error_class, text error_message, text call_id);
+// The end of work outside replaces the line that told of its beginning.
+const NOTE_ATTEMPTS: Sql = over_rows!(
+    "INSERT INTO job_attempts (job_id, epoch, request_id, attempt, worker_id, provider, model, started_us, ended_us, outcome,
+        error_class, error_message, call_id)
+     SELECT x.value ->> 'job_id', CAST(x.value ->> 'epoch' AS BIGINT), x.value ->> 'request_id',
+        CAST(x.value ->> 'attempt' AS BIGINT), x.value ->> 'worker_id', x.value ->> 'provider', x.value ->> 'model',
+        CAST(x.value ->> 'started_us' AS BIGINT), CAST(x.value ->> 'ended_us' AS BIGINT), x.value ->> 'outcome',
+        x.value ->> 'error_class', x.value ->> 'error_message', x.value ->> 'call_id'
+     FROM",
+    "WHERE 1 = 1 ON CONFLICT (job_id, epoch) DO UPDATE SET ended_us = excluded.ended_us, outcome = excluded.outcome,
+        error_class = excluded.error_class, error_message = excluded.error_message"
+);
 const NOTE_LATE: &str =
     "INSERT INTO job_attempts (job_id, epoch, request_id, attempt, worker_id, provider, model, started_us,
         ended_us, outcome, error_class, error_message, call_id)
@@ -230,7 +239,7 @@ impl Db {
             write_rows!(self, t, GO_ON, goes);
             write_rows!(self, t, CHANGE_REQUEST, requests);
             write_rows!(self, t, SET_RESULT, results);
-            write_rows!(self, t, INSERT_ATTEMPTS, attempts);
+            write_rows!(self, t, NOTE_ATTEMPTS, attempts);
             // A result from outside ends a review that is still open.
             let over = |ending: &&&Ending| ending.guard == Guard::Live && ending.then == Then::Over;
             for ending in held.iter().filter(over) {

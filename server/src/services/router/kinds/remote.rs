@@ -25,11 +25,20 @@ const UNANSWERED: u32 = 20;
 
 pub struct Remote;
 
+/// A submission that is nowhere to be found may still be on its way: it is looked for so often, so long apart, before it is
+/// made again.
+const LOOKS: u32 = 3;
+const LOOK_US: i64 = 10_000_000;
+
 /// What is known of the work outside; kept in the job.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(default)]
 struct Progress {
     stage: Stage,
+    /// The name of the submission, by which it is found again.
+    key: Option<String>,
+    /// Times it was looked for in vain.
+    looked: u32,
     /// Times it was asked for.
     asked: u32,
     /// Of these, how many in a row were not answered.
@@ -63,7 +72,7 @@ impl Kind for Remote {
         let progress: Progress = serde_json::from_value(work.job.remote.clone()).unwrap_or_default();
         match (progress.stage, work.job.remote_id.clone()) {
             (_, Some(remote_id)) => ask(router, work, &target, &remote_id, progress).await,
-            (Stage::Submitting, None) => find(router, work, &target).await,
+            (Stage::Submitting, None) => find(router, work, &target, progress).await,
             _ => submit(router, work, &target).await,
         }
     }
@@ -106,20 +115,17 @@ async fn submit(router: &Inner, work: &mut Work, target: &Target) -> Outcome {
     inputs.insert("prompt".to_owned(), body.query.as_str().into());
     let callback = (router.callback_url)(&request.id);
     // A new try after a refusal is a new submission; one whose answer was lost is the same.
-    let key = format!("{}-{}", request.id, work.job.attempt);
-    let reference = key.clone();
-    work.job.remote = json!(Progress { stage: Stage::Submitting, ..Progress::default() });
+    let progress: Progress = serde_json::from_value(work.job.remote.clone()).unwrap_or_default();
+    let key = progress.key.unwrap_or_else(|| format!("{}-{}", work.job.id, work.job.attempt));
+    let submitting = Progress { stage: Stage::Submitting, key: Some(key.clone()), ..Progress::default() };
+    work.job.remote = json!(submitting);
     match router.db.note_remote(&work.job).await {
         Ok(true) => {}
         Ok(false) => return Outcome::Released,
         Err(error) => return later(router, error.to_string()),
     }
-    let asked = remote::Work {
-        inputs: &inputs,
-        reference: &reference,
-        idempotency_key: &key,
-        callback_url: callback.as_deref(),
-    };
+    let asked =
+        remote::Work { inputs: &inputs, reference: &key, idempotency_key: &key, callback_url: callback.as_deref() };
     match remote::submit(target, router.gateway.transport(), &asked, Instant::now() + CALL).await {
         Ok(submitted) => {
             work.job.remote_id = submitted.remote_id;
@@ -131,39 +137,34 @@ async fn submit(router: &Inner, work: &mut Work, target: &Target) -> Outcome {
         }
         Err(error) => {
             tracing::warn!(job = work.job.id, %error, "the answer to a submission was lost");
-            unknown(router, work, target, &error.error)
+            unknown(router, work, 1_000_000, &error.error.to_string())
         }
     }
 }
 
 /// Finds out what became of a submission whose answer nobody has.
-async fn find(router: &Inner, work: &mut Work, target: &Target) -> Outcome {
+async fn find(router: &Inner, work: &mut Work, target: &Target, mut progress: Progress) -> Outcome {
     let abilities = remote::abilities(target);
-    // The submission was made in the attempt before, or in this one if it is only looked for again.
-    let attempt = work.job.payload.get("submitted_in").and_then(Value::as_i64).unwrap_or(work.job.attempt - 1);
-    let key = format!("{}-{}", work.job.id, attempt.max(1));
-    if abilities.is_some_and(|abilities| abilities.can_look_up) {
+    if let Some(key) = progress.key.clone()
+        && abilities.is_some_and(|abilities| abilities.can_look_up)
+    {
         return match remote::lookup(target, router.gateway.transport(), &key, Instant::now() + CALL).await {
             Ok(Some(remote_id)) => {
                 work.job.remote_id = Some(remote_id.clone());
                 let progress = Progress { stage: Stage::Submitted, ..Progress::default() };
                 ask(router, work, target, &remote_id, progress).await
             }
-            // It never arrived.
-            Ok(None) => submit(router, work, target).await,
-            Err(error) => {
-                work.job.payload["submitted_in"] = attempt.into();
-                Outcome::Snoozed {
-                    until_us: router.now_us() + 10_000_000,
-                    reason: format!("it is not known whether {} accepted it: {error}", work.job.queue),
-                    closes: false,
-                }
+            Ok(None) if progress.looked + 1 >= LOOKS => submit(router, work, target).await,
+            Ok(None) => {
+                progress.looked += 1;
+                work.job.remote = json!(progress);
+                unknown(router, work, LOOK_US, "it is not there yet")
             }
+            Err(error) => unknown(router, work, LOOK_US, &error.to_string()),
         };
     }
     if abilities.is_some_and(|abilities| abilities.is_idempotent) {
         // The same key as before: the provider does it once.
-        work.job.attempt = attempt.max(1);
         return submit(router, work, target).await;
     }
     Outcome::Held {
@@ -175,12 +176,11 @@ async fn find(router: &Inner, work: &mut Work, target: &Target) -> Outcome {
     }
 }
 
-/// The answer of a submission was lost.
-fn unknown(router: &Inner, work: &mut Work, _target: &Target, error: &ProviderError) -> Outcome {
-    work.job.payload["submitted_in"] = work.job.attempt.into();
+/// Nobody knows yet whether the provider has it.
+fn unknown(router: &Inner, work: &Work, wait_us: i64, why: &str) -> Outcome {
     Outcome::Snoozed {
-        until_us: router.now_us() + 1_000_000,
-        reason: format!("it is not known whether {} accepted it: {error}", work.job.queue),
+        until_us: router.now_us() + wait_us,
+        reason: format!("it is not known whether {} accepted it: {why}", work.job.queue),
         closes: false,
     }
 }

@@ -168,6 +168,21 @@ async fn remote_work_is_asked_for_when_it_is_due() {
         let due = db.claim_due("w", 50, 999, 10).await.unwrap().remove(0);
         assert_eq!((due.epoch, due.attempt, due.state.as_str()), (2, 1, "running"));
         assert!(!db.hint_remote(&waiting, 50).await.unwrap());
+        // The end of the same turn takes the place of its beginning.
+        db.finish_jobs(&[Ending {
+            then: Then::Goes(Box::new(due.clone())),
+            request: None,
+            ..over(&due, "submitted", 55)
+        }])
+        .await
+        .unwrap();
+        let mut end = over(&due, "failed", 56);
+        end.guard = Guard::Live;
+        end.then = Then::Goes(Box::new(JobRow { state: "remote".to_owned(), run_at_us: 500, ..due.clone() }));
+        end.request = None;
+        assert!(db.finish_jobs(&[end]).await.unwrap().contains("r"));
+        let outcomes: Vec<String> = db.attempts("r").await.unwrap().into_iter().map(|one| one.outcome).collect();
+        assert_eq!(outcomes, ["processing", "failed"]);
         // The room of the provider is taken while it works.
         db.submit(&[submission("s", "t", "p", 0, 2)], None).await.unwrap();
         assert!(claim(&db, "w", "p", 60, 1, 1).await.is_empty());
