@@ -215,7 +215,11 @@ async fn a_call_that_never_left_gives_all_of_it_back(database: Database) {
     let nowhere = format!("http://127.0.0.1:{}/v1", closed_port());
     let place = Place::new(&database).await;
     let app = TestApp::at(place, Clock::fixed(NOON), |settings| {
-        let there = ProviderOverride { base_url: Some(nowhere), api_key: Some(Secret::new("sk-none")), ..ProviderOverride::default() };
+        let there = ProviderOverride {
+            base_url: Some(nowhere),
+            api_key: Some(Secret::new("sk-none")),
+            ..ProviderOverride::default()
+        };
         settings.providers.insert("mistral".into(), there);
     })
     .await;

@@ -59,7 +59,11 @@ impl<'a> MakeWriter<'a> for Log {
 async fn nothing_secret_is_logged(database: Database) {
     let log = Log::listen();
     let nobody = format!("http://127.0.0.1:{}", closed_port());
-    let with = |key: &str| ProviderOverride { base_url: Some(nobody.clone()), api_key: Some(Secret::new(key)), ..ProviderOverride::default() };
+    let with = |key: &str| ProviderOverride {
+        base_url: Some(nobody.clone()),
+        api_key: Some(Secret::new(key)),
+        ..ProviderOverride::default()
+    };
     let app = TestApp::with(&database, |settings| {
         settings.providers.insert("openai".to_owned(), with("sk-provider-in-a-header"));
         settings.providers.insert("mistral".to_owned(), with("provider-in-the-address"));
