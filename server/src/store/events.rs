@@ -190,10 +190,10 @@ pub(in crate::store) fn counted(rows: &[EventRow]) -> Vec<CountRow> {
 }
 
 fn count<'a>(events: impl Iterator<Item = (i64, &'a str, &'a str, &'a str, i64)>) -> Vec<CountRow> {
-    let mut counts: BTreeMap<(&str, &str, i64, &str), (i64, i64, i64)> = BTreeMap::new();
+    let mut counts = BTreeMap::new();
     for (seq, org_id, tenant_id, action, created_us) in events {
         let hour_us = created_us.div_euclid(HOUR_US) * HOUR_US;
-        let (first, last, count) = counts.entry((org_id, tenant_id, hour_us, action)).or_insert((seq, seq, 0));
+        let (first, last, count) = counts.entry((org_id, tenant_id, hour_us, action)).or_insert((seq, seq, 0_i64));
         (*first, *last, *count) = ((*first).min(seq), (*last).max(seq), *count + 1);
     }
     let rows =
@@ -338,7 +338,7 @@ impl Db {
         until: i64,
         limit: i64,
     ) -> Result<Vec<EventRow>, StoreError> {
-        let actions = (!filter.actions.is_empty()).then(|| Json(&filter.actions));
+        let actions = (!filter.actions.is_empty()).then_some(Json(&filter.actions));
         let rows = db!(self, |c| {
             let query = sqlx::query_as(AFTER.of(self)).bind(after).bind(until).bind(&filter.org_id);
             let query = query.bind(Json(&filter.closed)).bind(&filter.tenant_id).bind(actions);

@@ -172,8 +172,7 @@ fn is_public_v6(v6: Ipv6Addr) -> bool {
     let [a, b, ..] = v6.segments();
     let is_global = (0x2000..=0x3fff).contains(&a);
     // Teredo, ORCHID and the like; documentation; 6to4.
-    let leads_elsewhere =
-        (a == 0x2001 && b < 0x0200) || (a == 0x2001 && b == 0x0db8) || a == 0x2002 || (a == 0x3fff && b < 0x1000);
+    let leads_elsewhere = matches!((a, b), (0x2001, ..0x0200 | 0x0db8) | (0x2002, _) | (0x3fff, ..0x1000));
     is_global && !leads_elsewhere
 }
 

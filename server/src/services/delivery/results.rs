@@ -66,7 +66,7 @@ impl Delivery {
                 retry: done.retry,
             };
             let ending = self.ending(&request, job, done);
-            if self.db.finish_jobs(std::slice::from_ref(&ending)).await?.contains(&request.id) {
+            if Box::pin(self.db.finish_jobs(std::slice::from_ref(&ending))).await?.contains(&request.id) {
                 self.tell();
                 return Ok(delivered);
             }

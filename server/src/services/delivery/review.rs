@@ -163,7 +163,7 @@ impl Delivery {
             events: &story.events,
             outbox: &story.outbox,
         };
-        match self.db.review(&review).await? {
+        match Box::pin(self.db.review(&review)).await? {
             Reviewed::Done => {
                 self.tell();
                 (row.reviewed_by, row.reviewed_us) = (Some(reviewer), Some(now_us));
