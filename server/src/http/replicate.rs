@@ -81,7 +81,7 @@ pub async fn list(State(state): State<AppState>, request: Request) -> Response {
             Some((time.parse().ok()?, id.to_owned()))
         });
         let filter = RequestFilter { surface: Some("replicate".to_owned()), ..RequestFilter::default() };
-        let listed = state.router.list(&caller, filter, Page { after, limit: PAGE }).await?;
+        let listed = state.router.list(&caller, Deed::Jobs, filter, Page { after, limit: PAGE }).await?;
         let results: Vec<Value> = listed
             .rows
             .iter()

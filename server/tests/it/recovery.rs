@@ -38,8 +38,8 @@ async fn work_survives_kills(database: Database) {
     let mut ids = Vec::new();
     for round in 0..3 {
         for n in 0..15 {
-            let body = json!({"query": format!("Write a line about {round} and {n}"), "provider": "openai",
-                "model": if n % 5 == 0 { "gpt-4o-mini@silent:300" } else { "gpt-4o-mini" }});
+            let body = json!({"query": format!("Write a line about {round} and {n}"), "provider": "mistral",
+                "model": if n % 5 == 0 { "mistral-small-latest@silent:300" } else { "mistral-small-latest" }});
             let url = format!("{}/intake/intake", running.base_url);
             let answer = client().post(url).bearer_auth(&key).json(&body).send().await.unwrap();
             assert_eq!(answer.status(), 202);
@@ -77,7 +77,7 @@ async fn a_frozen_worker_changes_nothing(database: Database) {
     let first = server(&place, &[]).await;
     let key = first.api_key.clone().unwrap();
     let url = format!("{}/intake/intake", first.base_url);
-    let body = json!({"query": "Write a line", "provider": "openai", "model": "gpt-4o-mini@silent:400"});
+    let body = json!({"query": "Write a line", "provider": "mistral", "model": "mistral-small-latest@silent:400"});
     let answer = client().post(url).bearer_auth(&key).json(&body).send().await.unwrap();
     let id = answer.json::<Value>().await.unwrap()["request_id"].as_str().unwrap().to_owned();
     let ids = [id.clone()];
@@ -120,7 +120,7 @@ async fn a_stop_gives_work_back(database: Database) {
     let key = first.api_key.clone().unwrap();
     let url = format!("{}/intake/intake", first.base_url);
     // It takes longer than a stop waits.
-    let body = json!({"query": "Write a line", "provider": "openai", "model": "gpt-4o-mini@silent:30000"});
+    let body = json!({"query": "Write a line", "provider": "mistral", "model": "mistral-small-latest@silent:30000"});
     let answer = client().post(url).bearer_auth(&key).json(&body).send().await.unwrap();
     let id = answer.json::<Value>().await.unwrap()["request_id"].as_str().unwrap().to_owned();
     eventually("it is begun", || async {

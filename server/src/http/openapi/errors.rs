@@ -16,6 +16,7 @@ use crate::{
         gateway::GatewayError,
         identity::{Denied, IdentityError},
         limits::{LimitError, Pool, Refusal, Standing},
+        router::RouterError,
     },
     store::StoreError,
 };
@@ -43,6 +44,7 @@ static CASES: LazyLock<Vec<Case>> = LazyLock::new(|| {
     let case = |problem: Problem, meaning| Case { problem, meaning };
     let identity = |error: IdentityError, meaning| case(Problem::Identity(error), meaning);
     let gateway = |error: GatewayError, meaning| case(Problem::Gateway(error), meaning);
+    let router = |error: RouterError, meaning| case(Problem::Router(error), meaning);
     let provider = |class, status: Option<u16>, message: &str, meaning| {
         let mut error = ProviderError::new(class, message);
         error.status = status;
@@ -109,6 +111,23 @@ static CASES: LazyLock<Vec<Case>> = LazyLock::new(|| {
             Some(404),
             "The model `gpt-99` does not exist or you do not have access to it.",
             "The provider does not know the model.",
+        ),
+        router(RouterError::MissingQuery, "The request says nothing."),
+        router(RouterError::MissingParam("request_id"), "A parameter of the route is missing."),
+        router(
+            RouterError::Invalid { field: "priority", message: "priority must be between -1000 and 1000".to_owned() },
+            "A field of the request has a wrong value; `details.field` names it.",
+        ),
+        router(RouterError::NotFound, "There is no such request, or it is another instance's."),
+        router(
+            RouterError::Status { what: "cancel", status: "completed".to_owned() },
+            "The request is too far for that.",
+        ),
+        router(RouterError::Duplicate, "Another request of the instance has the same `unique_key` and is not over."),
+        router(RouterError::KeyReused, "The `Idempotency-Key` was used with another body."),
+        router(
+            RouterError::Full { waiting: 1_000_000, most: 1_000_000 },
+            "So many requests of the instance wait already (`router.max_waiting`).",
         ),
         case(Problem::NotFound("Invalid URL (POST /v1/nothing)".to_owned()), "There is no such path."),
         case(

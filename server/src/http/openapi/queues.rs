@@ -14,18 +14,26 @@ pub fn operations() -> Vec<Operation> {
     let answer =
         |status, about: &str, schema: Schema| Answer::new(status, about).headers(shared::ALWAYS).json(schema, &[]);
     let fal = |operation: Operation| {
+        let failed = |status, about: &str, detail: &str| {
+            let example = json!({ "detail": detail });
+            Answer::new(status, about).headers(shared::ALWAYS).json(named("FalError"), &[("detail", example)])
+        };
         operation.parameters(&["app"]).answers([
-            answer(400, "The request has to change, or is not over yet.", named("FalError")),
-            answer(401, "No key, or not a good one.", named("FalError")),
-            answer(404, "There is no such model or request.", named("FalError")),
-            answer(422, "The request failed.", named("FalError")),
+            failed(400, "The request has to change, or is not over yet.", "Request is still in progress"),
+            failed(401, "No key, or not a good one.", "Invalid API key"),
+            failed(404, "There is no such model or request.", "Request not found"),
+            failed(422, "The request failed.", "Quality check failed"),
         ])
     };
     let replicate = |operation: Operation| {
+        let failed = |status: u16, about: &str, title: &str, detail: &str| {
+            let example = json!({ "title": title, "detail": detail, "status": status });
+            Answer::new(status, about).headers(shared::ALWAYS).json(named("ReplicateError"), &[("detail", example)])
+        };
         operation.answers([
-            answer(400, "The request has to change.", named("ReplicateError")),
-            answer(401, "No key, or not a good one.", named("ReplicateError")),
-            answer(404, "There is no such model or prediction.", named("ReplicateError")),
+            failed(400, "The request has to change.", "Bad Request", "version is required"),
+            failed(401, "No key, or not a good one.", "Unauthorized", "Invalid API key"),
+            failed(404, "There is no such model or prediction.", "Not Found", "Request not found"),
         ])
     };
     let created = |operation: Operation| {

@@ -60,7 +60,7 @@ fn an_operation_says_everything() {
         assert!(ids.insert(operation["operationId"].as_str().unwrap()), "{method} {path}: its id is taken");
         assert!(!operation["summary"].as_str().unwrap().is_empty(), "{method} {path}");
         let answers = operation["responses"].as_object().unwrap();
-        assert!(answers.contains_key("200"), "{method} {path}");
+        assert!(answers.keys().any(|status| status.starts_with('2')), "{method} {path}");
         // What needs a key says what happens without one.
         assert_eq!(operation["security"].is_null(), answers.contains_key("401"), "{method} {path}");
         let written = path.matches('{').count();
@@ -77,7 +77,7 @@ fn errors_of_every_status_have_an_example() {
             let has_examples = answer["content"]["application/json"]["examples"].is_object();
             // Only a provider makes these two, out of what it answered itself.
             let is_passed_on = matches!(status.as_str(), "409" | "422");
-            assert!(status == "200" || has_examples || is_passed_on, "{method} {path} {status}");
+            assert!(status.starts_with('2') || has_examples || is_passed_on, "{method} {path} {status}");
         }
     }
 }

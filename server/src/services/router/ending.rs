@@ -95,7 +95,7 @@ impl Inner {
             }
             Outcome::Remote { remote_id, remote, ask_at_us, reason } => {
                 // Only the hand-over is an attempt of its own, not each question.
-                if job.remote_id.is_none() || job.remote.get("asked").is_none() {
+                if remote.get("asked").and_then(serde_json::Value::as_u64).unwrap_or(0) == 0 {
                     ending.attempt = Some(note("submitted", None, None));
                 }
                 let mut next = job.clone();

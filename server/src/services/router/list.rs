@@ -20,10 +20,16 @@ pub struct Listed {
 
 impl Router {
     /// Requests of the filter's instance (the caller's, if it names none), newest first.
-    pub async fn list(&self, caller: &Caller, mut filter: RequestFilter, page: Page) -> Result<Listed, RouterError> {
+    pub async fn list(
+        &self,
+        caller: &Caller,
+        deed: Deed,
+        mut filter: RequestFilter,
+        page: Page,
+    ) -> Result<Listed, RouterError> {
         let instance_id = filter.instance_id.take().unwrap_or_else(|| caller.instance.id.clone());
         let org_id = self.organization(&instance_id)?;
-        may(caller, Deed::Read, Place::Instance { org_id: &org_id, instance_id: &instance_id })?;
+        may(caller, deed, Place::Instance { org_id: &org_id, instance_id: &instance_id })?;
         filter.instance_id = Some(instance_id);
         let limit = usize::try_from(page.limit).unwrap_or(0);
         // One more than is shown tells whether there is a next page.

@@ -104,7 +104,7 @@ impl Inner {
         let free = most.saturating_sub(running.len());
         let is_alone = |queue: &str| running.values().all(|job| job.queue == queue);
         match queue {
-            Some(queue) if running.len() > 0 && is_alone(queue) => free.saturating_sub(most / 8),
+            Some(queue) if !running.is_empty() && is_alone(queue) => free.saturating_sub(most / 8),
             _ => free,
         }
     }

@@ -45,10 +45,12 @@ const PURGE: [&str; 5] = [
     "DELETE FROM request_bodies WHERE request_id IN (SELECT id FROM requests WHERE id = $1 AND completed_us IS NOT NULL)",
     "DELETE FROM deliverables WHERE request_id IN (SELECT id FROM requests WHERE id = $1 AND completed_us IS NOT NULL)",
     "DELETE FROM job_attempts WHERE request_id IN (SELECT id FROM requests WHERE id = $1 AND completed_us IS NOT NULL)",
+    "DELETE FROM outbox_attempts WHERE outbox_id IN (SELECT outbox.id FROM outbox JOIN requests ON requests.id = request_id
+        WHERE requests.id = $1 AND requests.completed_us IS NOT NULL AND outbox.state <> 'pending')",
     "DELETE FROM outbox WHERE state <> 'pending' AND request_id IN
         (SELECT id FROM requests WHERE id = $1 AND completed_us IS NOT NULL)",
-    "DELETE FROM requests WHERE id = $1 AND completed_us IS NOT NULL",
 ];
+const DELETE: &str = "DELETE FROM requests WHERE id = $1 AND completed_us IS NOT NULL";
 const OLD: &str = "SELECT id FROM requests WHERE completed_us < $1 ORDER BY completed_us, id LIMIT $2";
 
 impl Db {
@@ -99,14 +101,9 @@ impl Db {
             let mut gone = 0;
             for id in ids {
                 for sql in PURGE {
-                    gone = gone.max(0)
-                        + if sql == PURGE[4] {
-                            sqlx::query(sql).bind(id).execute(&mut *t).await?.rows_affected()
-                        } else {
-                            sqlx::query(sql).bind(id).execute(&mut *t).await?;
-                            0
-                        };
+                    sqlx::query(sql).bind(id).execute(&mut *t).await?;
                 }
+                gone += sqlx::query(DELETE).bind(id).execute(&mut *t).await?.rows_affected();
             }
             gone
         }))

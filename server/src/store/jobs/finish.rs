@@ -103,9 +103,9 @@ struct Standing {
 #[cfg(test)]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mutant {
-    NoEpoch,
-    NoLease,
-    NoState,
+    Epoch,
+    Lease,
+    State,
 }
 
 #[cfg(test)]
@@ -117,9 +117,9 @@ impl Guard {
     #[cfg(test)]
     fn holds(self, epoch: i64, job: &Standing) -> bool {
         match (MUTANT.get(), self) {
-            (Some(Mutant::NoEpoch), _) => self.really_holds(job.epoch, job),
-            (Some(Mutant::NoLease), Self::Expired { .. }) => Self::Held.really_holds(epoch, job),
-            (Some(Mutant::NoState), Self::Held) => job.epoch == epoch,
+            (Some(Mutant::Epoch), _) => self.really_holds(job.epoch, job),
+            (Some(Mutant::Lease), Self::Expired { .. }) => Self::Held.really_holds(epoch, job),
+            (Some(Mutant::State), Self::Held) => job.epoch == epoch,
             _ => self.really_holds(epoch, job),
         }
     }

@@ -93,8 +93,8 @@ impl Db {
         let ids: Vec<Id<'_>> = ids.iter().map(|id| Id { id }).collect();
         let ids = sqlx::types::Json(&ids);
         let (requests, bodies): (Vec<RequestRow>, Vec<BodyRow>) = snapshot!(self, |t| {
-            let requests = sqlx::query_as(REQUESTS_OF.of(self)).bind(&ids).fetch_all(&mut *t).await?;
-            let bodies = sqlx::query_as(BODIES_OF.of(self)).bind(&ids).fetch_all(&mut *t).await?;
+            let requests = sqlx::query_as(REQUESTS_OF.of(self)).bind(ids).fetch_all(&mut *t).await?;
+            let bodies = sqlx::query_as(BODIES_OF.of(self)).bind(ids).fetch_all(&mut *t).await?;
             (requests, bodies)
         });
         let mut bodies: HashMap<String, BodyRow> =
@@ -107,7 +107,7 @@ impl Db {
     pub async fn jobs_of(&self, ids: &[&str]) -> Result<HashMap<String, JobRow>, StoreError> {
         let ids: Vec<Id<'_>> = ids.iter().map(|id| Id { id }).collect();
         let ids = sqlx::types::Json(&ids);
-        let jobs: Vec<JobRow> = db!(self, |c| sqlx::query_as(JOBS_OF.of(self)).bind(&ids).fetch_all(c).await)?;
+        let jobs: Vec<JobRow> = db!(self, |c| sqlx::query_as(JOBS_OF.of(self)).bind(ids).fetch_all(c).await)?;
         Ok(jobs.into_iter().map(|job| (job.id.clone(), job)).collect())
     }
 

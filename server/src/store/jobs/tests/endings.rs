@@ -71,7 +71,7 @@ async fn who_lost_a_job_changes_nothing() {
         let first = one(&db, "r").await;
         // Its lease passes, and another worker gets it.
         let lost = db.lost_jobs(10 + 16 * SECOND, 10).await.unwrap();
-        assert_eq!(lost, [first.clone()]);
+        assert_eq!(lost, std::slice::from_ref(&first));
         let mut back = over(&first, "queued", 20);
         back.guard = Guard::Expired { lease_until_us: first.lease_until_us.unwrap() };
         let mut next = first.clone();

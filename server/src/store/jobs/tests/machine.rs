@@ -250,7 +250,7 @@ fn random_workers_never_break_the_rules() {
 fn a_missing_guard_is_noticed() {
     use crate::store::jobs::finish::{MUTANT, Mutant};
     let runtime = tokio::runtime::Runtime::new().unwrap();
-    for mutant in [Mutant::NoEpoch, Mutant::NoLease, Mutant::NoState] {
+    for mutant in [Mutant::Epoch, Mutant::Lease, Mutant::State] {
         let broken = runtime.block_on(async {
             let (db, _folder) = testing::sqlite().await;
             let handle = tokio::runtime::Handle::current();
