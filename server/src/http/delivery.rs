@@ -3,20 +3,22 @@
 //! review desk: `GET /delivery/pending`, `POST /delivery/{claim,release}`; and what callers' addresses were told:
 //! `GET /delivery/callbacks`, `POST /delivery/callbacks/{id}/replay`.
 
-use std::future::Future;
-
 use axum::{
-    Extension, Json,
-    extract::{Path, Query, Request, State, rejection::PathRejection},
-    http::{HeaderValue, header, request::Parts},
+    Json,
+    extract::{Path, State, rejection::PathRejection},
+    http::{HeaderValue, header},
     response::{IntoResponse, Response},
 };
 use serde_json::{Map, Value, json};
 
-use super::{RequestInfo, auth, problem::Problem};
+use super::{
+    auth,
+    problem::Problem,
+    service::{Call, answer},
+};
 use crate::{
     clock::rfc3339,
-    providers::input::{self, InputError},
+    providers::input::InputError,
     services::{
         delivery::{Again, Delivered, DeliveryError, Edit, Output, Report, Told, Verdict, read_webhook},
         identity::{Caller, Deed, may},
@@ -42,16 +44,10 @@ pub async fn health(State(state): State<AppState>) -> Json<Value> {
 }
 
 /// Takes the result of a request.
-pub async fn deliver(
-    State(state): State<AppState>,
-    Extension(info): Extension<RequestInfo>,
-    request: Request,
-) -> Response {
-    answer(&state, &info, "DELIVERY_ERROR", async {
-        let (parts, body) = request.into_parts();
-        let given = Given::of(&parts);
-        let who = Who::of(&state, &parts, &given).await?;
-        let body: Map<String, Value> = input::object(&state.read_body(body).await?)?;
+pub async fn deliver(call: Call) -> Response {
+    answer(call, "DELIVERY_ERROR", async move |mut call| {
+        let who = Who::of(&call).await?;
+        let body = call.object().await?;
         let id = id_of(&body, "request_id")?;
         let success = body.get("success").and_then(Value::as_bool).ok_or(DeliveryError::MissingField("success"))?;
         let content_type = body.get("content_type").and_then(Value::as_str).unwrap_or("text").to_owned();
@@ -79,32 +75,26 @@ pub async fn deliver(
                 usage: body.get("usage").filter(|usage| !usage.is_null()).cloned(),
             })
         };
-        let done = state.delivery.deliver(who.told(), &id, report).await?;
-        state.router.wake();
+        let done = call.state.delivery.deliver(who.told(), &id, report).await?;
+        call.state.router.wake();
         Ok(delivered(&done))
     })
     .await
 }
 
 /// Takes what a provider tells of a request, in the provider's own words.
-pub async fn webhook(
-    State(state): State<AppState>,
-    Extension(info): Extension<RequestInfo>,
-    request: Request,
-) -> Response {
-    answer(&state, &info, "WEBHOOK_ERROR", async {
-        let (parts, body) = request.into_parts();
-        let given = Given::of(&parts);
-        let bytes = state.read_body(body).await?;
-        let who = Who::of_webhook(&state, &parts, &given, &bytes).await?;
+pub async fn webhook(call: Call) -> Response {
+    answer(call, "WEBHOOK_ERROR", async move |mut call| {
+        let bytes = call.bytes().await?;
+        let who = Who::of_webhook(&call, &bytes).await?;
         let body: Value = serde_json::from_slice(&bytes).map_err(|error| InputError::Syntax(error.to_string()))?;
-        let named = given.provider(&parts);
+        let named = provider(&call);
         let read = read_webhook(named.as_deref().unwrap_or_default(), &body);
         // The address of a request names it; what is in the body may be the provider's own name for it.
-        let id = given.get("request_id").map(str::to_owned).or_else(|| read.ids.first().cloned());
+        let id = call.query("request_id").or_else(|| read.ids.first().cloned());
         let id = id.ok_or(DeliveryError::MissingRequestId)?;
-        if let Some(request_id) = state.delivery.hint(who.told(), &id, &body).await? {
-            state.router.wake();
+        if let Some(request_id) = call.state.delivery.hint(who.told(), &id, &body).await? {
+            call.state.router.wake();
             let body = json!({ "success": true, "request_id": request_id, "status": "processing" });
             return Ok(Json(body).into_response());
         }
@@ -125,44 +115,35 @@ pub async fn webhook(
                 }),
             }
         };
-        let done = state.delivery.deliver(who.told(), &id, report).await?;
-        state.router.wake();
+        let done = call.state.delivery.deliver(who.told(), &id, report).await?;
+        call.state.router.wake();
         Ok(delivered(&done))
     })
     .await
 }
 
 /// One deliverable.
-pub async fn deliverable(
-    State(state): State<AppState>,
-    Extension(info): Extension<RequestInfo>,
-    request: Request,
-) -> Response {
-    answer(&state, &info, "DB_ERROR", async {
-        let (parts, _) = request.into_parts();
-        let caller = auth::caller(&state, &parts, None).await?;
+pub async fn deliverable(call: Call) -> Response {
+    answer(call, "DB_ERROR", async move |call| {
+        let caller = call.caller(None).await?;
         may(&caller, Deed::Read, caller.place()).map_err(DeliveryError::Denied)?;
-        let given = Given::of(&parts);
-        let id = given.get("id").ok_or(DeliveryError::MissingParam("id"))?;
-        let row = state.delivery.deliverable(&caller, id).await?;
+        let id = call.query("id").ok_or(DeliveryError::MissingParam("id"))?;
+        let row = call.state.delivery.deliverable(&caller, &id).await?;
         Ok(Json(json!({ "success": true, "deliverable": shown(&row) })).into_response())
     })
     .await
 }
 
 /// A person finds a result good.
-pub async fn approve(
-    State(state): State<AppState>,
-    Extension(info): Extension<RequestInfo>,
-    request: Request,
-) -> Response {
-    answer(&state, &info, "APPROVE_ERROR", async {
-        let (caller, body) = told(&state, request).await?;
+pub async fn approve(call: Call) -> Response {
+    answer(call, "APPROVE_ERROR", async move |mut call| {
+        let caller = call.caller(None).await?;
+        let body = call.object().await?;
         let id = id_of(&body, "deliverable_id")?;
         let edit =
             Edit { content: body.get("content").filter(|given| !given.is_null()).map(|given| content(Some(given))) };
-        let done = state.delivery.approve(&caller, &id, edit).await?;
-        state.router.wake();
+        let done = call.state.delivery.approve(&caller, &id, edit).await?;
+        call.state.router.wake();
         let row = &done.deliverable;
         let body = json!({ "success": true, "deliverable_id": row.id, "status": row.status });
         Ok(Json(body).into_response())
@@ -171,20 +152,17 @@ pub async fn approve(
 }
 
 /// A person finds a result bad.
-pub async fn reject(
-    State(state): State<AppState>,
-    Extension(info): Extension<RequestInfo>,
-    request: Request,
-) -> Response {
-    answer(&state, &info, "REJECT_ERROR", async {
-        let (caller, body) = told(&state, request).await?;
+pub async fn reject(call: Call) -> Response {
+    answer(call, "REJECT_ERROR", async move |mut call| {
+        let caller = call.caller(None).await?;
+        let body = call.object().await?;
         let id = id_of(&body, "deliverable_id")?;
         let text = |name: &str| body.get(name).and_then(Value::as_str).filter(|text| !text.trim().is_empty());
         let again = body.get("retry") == Some(&Value::Bool(true));
         let again = again.then(|| Again { model: text("model").map(str::to_owned) });
         let reason = text("reason").unwrap_or("Manually rejected");
-        let done = state.delivery.reject(&caller, &id, reason, again).await?;
-        state.router.wake();
+        let done = call.state.delivery.reject(&caller, &id, reason, again).await?;
+        call.state.router.wake();
         let row = &done.deliverable;
         let body = json!({
             "success": true, "deliverable_id": row.id, "status": row.status, "request_status": done.request_status,
@@ -195,28 +173,22 @@ pub async fn reject(
 }
 
 /// What waits for a person, oldest first.
-pub async fn pending(
-    State(state): State<AppState>,
-    Extension(info): Extension<RequestInfo>,
-    request: Request,
-) -> Response {
-    answer(&state, &info, "DB_ERROR", async {
-        let (parts, _) = request.into_parts();
-        let given = Given::of(&parts);
-        let caller = auth::caller(&state, &parts, given.get("instance_id")).await?;
+pub async fn pending(call: Call) -> Response {
+    answer(call, "DB_ERROR", async move |call| {
+        let caller = call.caller(call.query("instance_id").as_deref()).await?;
         let limit =
-            match given.get("limit") {
+            match call.query("limit") {
                 None => DEFAULT_PAGE,
                 Some(limit) => limit.parse().ok().filter(|limit| (1..=MAX_PAGE).contains(limit)).ok_or_else(|| {
                     InputError::field("limit", format!("limit must be a number from 1 to {MAX_PAGE}"))
                 })?,
             };
         let mut page = Page::first(limit);
-        if let Some(after) = given.get("after") {
+        if let Some(after) = call.query("after") {
             let read = after.split_once('.').and_then(|(at, id)| Some((at.parse().ok()?, id.to_owned())));
             page.after = Some(read.ok_or_else(|| InputError::field("after", "after must be the \"next\" of a page"))?);
         }
-        let rows = state.delivery.pending(&caller, &page).await?;
+        let rows = call.state.delivery.pending(&caller, &page).await?;
         let is_full = i64::try_from(rows.len()).is_ok_and(|count| count == limit);
         let last = rows.last().filter(|_| is_full);
         let next = last.map(|row| format!("{}.{}", row.deliverable.created_us, row.deliverable.id));
@@ -232,19 +204,16 @@ pub async fn pending(
 }
 
 /// Gives an item to the caller for some minutes.
-pub async fn claim(
-    State(state): State<AppState>,
-    Extension(info): Extension<RequestInfo>,
-    request: Request,
-) -> Response {
-    answer(&state, &info, "DB_ERROR", async {
-        let (caller, body) = told(&state, request).await?;
+pub async fn claim(call: Call) -> Response {
+    answer(call, "DB_ERROR", async move |mut call| {
+        let caller = call.caller(None).await?;
+        let body = call.object().await?;
         let id = id_of(&body, "deliverable_id")?;
         let minutes = match body.get("minutes") {
             None | Some(Value::Null) => CLAIM_MINUTES,
             Some(minutes) => minutes.as_i64().unwrap_or(0),
         };
-        let row = state.delivery.claim(&caller, &id, minutes).await?;
+        let row = call.state.delivery.claim(&caller, &id, minutes).await?;
         let body = json!({
             "success": true, "deliverable_id": row.id, "status": row.status, "claimed_by": row.claimed_by,
             "claimed_until": row.claimed_until_us.map(rfc3339),
@@ -255,33 +224,24 @@ pub async fn claim(
 }
 
 /// Gives an item back.
-pub async fn release(
-    State(state): State<AppState>,
-    Extension(info): Extension<RequestInfo>,
-    request: Request,
-) -> Response {
-    answer(&state, &info, "DB_ERROR", async {
-        let (caller, body) = told(&state, request).await?;
+pub async fn release(call: Call) -> Response {
+    answer(call, "DB_ERROR", async move |mut call| {
+        let caller = call.caller(None).await?;
+        let body = call.object().await?;
         let id = id_of(&body, "deliverable_id")?;
-        state.delivery.release(&caller, &id).await?;
+        call.state.delivery.release(&caller, &id).await?;
         Ok(Json(json!({ "success": true, "deliverable_id": id, "claimed_by": null })).into_response())
     })
     .await
 }
 
 /// What a request's address was told, with every attempt.
-pub async fn callbacks(
-    State(state): State<AppState>,
-    Extension(info): Extension<RequestInfo>,
-    request: Request,
-) -> Response {
-    answer(&state, &info, "DB_ERROR", async {
-        let (parts, _) = request.into_parts();
-        let caller = auth::caller(&state, &parts, None).await?;
+pub async fn callbacks(call: Call) -> Response {
+    answer(call, "DB_ERROR", async move |call| {
+        let caller = call.caller(None).await?;
         may(&caller, Deed::Read, caller.place()).map_err(DeliveryError::Denied)?;
-        let given = Given::of(&parts);
-        let id = given.get("request_id").ok_or(DeliveryError::MissingParam("request_id"))?;
-        let calls = state.delivery.callbacks(&caller, id).await?;
+        let id = call.query("request_id").ok_or(DeliveryError::MissingParam("request_id"))?;
+        let calls = call.state.delivery.callbacks(&caller, &id).await?;
         let calls: Vec<Value> = calls
             .iter()
             .map(|(row, attempts)| {
@@ -296,18 +256,12 @@ pub async fn callbacks(
 }
 
 /// Makes a call once more.
-pub async fn replay(
-    State(state): State<AppState>,
-    Extension(info): Extension<RequestInfo>,
-    id: Result<Path<String>, PathRejection>,
-    request: Request,
-) -> Response {
-    answer(&state, &info, "DELIVERY_ERROR", async {
-        let (parts, _) = request.into_parts();
-        let caller = auth::caller(&state, &parts, None).await?;
+pub async fn replay(id: Result<Path<String>, PathRejection>, call: Call) -> Response {
+    answer(call, "DELIVERY_ERROR", async move |call| {
+        let caller = call.caller(None).await?;
         may(&caller, Deed::Jobs, caller.place()).map_err(DeliveryError::Denied)?;
         let Path(id) = id.map_err(|_| DeliveryError::NotFound("Callback"))?;
-        let row = state.delivery.replay(&caller, &id).await?;
+        let row = call.state.delivery.replay(&caller, &id).await?;
         let mut body = callback(&row);
         body["success"] = true.into();
         Ok(Json(body).into_response())
@@ -340,30 +294,6 @@ fn attempt(made: &CallAttempt) -> Value {
     })
 }
 
-/// Runs a handler; its failure gets the service's shape, and what goes wrong in here the code of the route.
-pub async fn answer(
-    state: &AppState,
-    info: &RequestInfo,
-    code: &'static str,
-    handler: impl Future<Output = Result<Response, Problem>>,
-) -> Response {
-    let problem = match handler.await {
-        Ok(response) => return response,
-        Err(problem) => problem,
-    };
-    if let Problem::Delivery(DeliveryError::Store(error)) = &problem {
-        tracing::error!(%error, request_id = info.request_id, "delivery failed");
-    }
-    problem.service_with(&info.request_id, state.clock.now_us(), |own| if own == "DELIVERY_ERROR" { code } else { own })
-}
-
-/// Who calls, and the object that they send.
-pub async fn told(state: &AppState, request: Request) -> Result<(Caller, Map<String, Value>), Problem> {
-    let (parts, body) = request.into_parts();
-    let caller = auth::caller(state, &parts, None).await?;
-    Ok((caller, input::object(&state.read_body(body).await?)?))
-}
-
 /// A required id in a body; numbers are ids elsewhere.
 pub fn id_of(body: &Map<String, Value>, name: &'static str) -> Result<String, DeliveryError> {
     match body.get(name) {
@@ -373,24 +303,9 @@ pub fn id_of(body: &Map<String, Value>, name: &'static str) -> Result<String, De
     }
 }
 
-/// The query, by name; what is empty counts as absent.
-pub struct Given(Vec<(String, String)>);
-
-impl Given {
-    pub fn of(parts: &Parts) -> Self {
-        let pairs = Query::<Vec<(String, String)>>::try_from_uri(&parts.uri).map(|query| query.0).unwrap_or_default();
-        Self(pairs.into_iter().filter(|(_, value)| !value.is_empty()).collect())
-    }
-
-    pub fn get(&self, name: &str) -> Option<&str> {
-        self.0.iter().find(|(given, _)| given == name).map(|(_, value)| value.as_str())
-    }
-
-    /// `X-Provider`, else `?provider=`.
-    fn provider(&self, parts: &Parts) -> Option<String> {
-        let named = parts.headers.get("x-provider").and_then(|value| value.to_str().ok()).map(str::trim);
-        named.filter(|name| !name.is_empty()).or_else(|| self.get("provider")).map(str::to_lowercase)
-    }
+/// `X-Provider`, else `?provider=`.
+fn provider(call: &Call) -> Option<String> {
+    call.header("x-provider").map(str::to_owned).or_else(|| call.query("provider")).map(|name| name.to_lowercase())
 }
 
 /// Who brings a result.
@@ -401,22 +316,22 @@ enum Who {
 }
 
 impl Who {
-    async fn of(state: &AppState, parts: &Parts, given: &Given) -> Result<Self, Problem> {
-        match given.get("token") {
+    async fn of(call: &Call) -> Result<Self, Problem> {
+        match call.query("token") {
             // A key counts more than what the address brings with it.
-            Some(token) if auth::api_key(&parts.headers, &parts.uri).is_none() => Ok(Self::Token(token.to_owned())),
-            _ => Ok(Self::Caller(Box::new(auth::caller(state, parts, None).await?))),
+            Some(token) if auth::api_key(&call.parts.headers, &call.parts.uri).is_none() => Ok(Self::Token(token)),
+            _ => Ok(Self::Caller(Box::new(call.caller(None).await?))),
         }
     }
 
     /// A provider may also show its own secret.
-    async fn of_webhook(state: &AppState, parts: &Parts, given: &Given, body: &[u8]) -> Result<Self, Problem> {
-        if let Some(provider) = given.provider(parts)
-            && let Some(fits) = state.delivery.is_signed(&provider, &parts.headers, body)
+    async fn of_webhook(call: &Call, body: &[u8]) -> Result<Self, Problem> {
+        if let Some(provider) = provider(call)
+            && let Some(fits) = call.state.delivery.is_signed(&provider, &call.parts.headers, body)
         {
             return if fits { Ok(Self::Provider(provider)) } else { Err(DeliveryError::Signature.into()) };
         }
-        Self::of(state, parts, given).await
+        Self::of(call).await
     }
 
     fn told(&self) -> Told<'_> {

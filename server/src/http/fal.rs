@@ -2,17 +2,17 @@
 //! `/cancel`. The application is a model's name; what is sent is what the model takes, its prompt first of all.
 
 use axum::{
-    Extension, Json,
-    body::Body,
-    extract::{Path, Query, Request, State},
-    http::{HeaderMap, StatusCode, header, request::Parts},
+    Json,
+    extract::Path,
+    http::{StatusCode, header},
     response::{IntoResponse, Response},
 };
 use serde_json::{Map, Value, json};
 
 use super::{
-    RequestInfo, auth, intake,
+    intake,
     problem::Problem,
+    service::Call,
     work::{self, output},
 };
 use crate::{
@@ -25,26 +25,19 @@ use crate::{
 };
 
 /// Hands a request over, or says what there is to say about one.
-pub async fn call(
-    State(state): State<AppState>,
-    Extension(info): Extension<RequestInfo>,
-    Path(rest): Path<String>,
-    request: Request,
-) -> Response {
+pub async fn call(Path(rest): Path<String>, call: Call) -> Response {
     let done = async {
-        let (parts, body) = request.into_parts();
         // Who has no key learns nothing about what there is.
-        let caller = auth::caller(&state, &parts, None).await?;
-        let call = Call { state: &state, caller, parts, body };
+        let caller = call.caller(None).await?;
         let method = call.parts.method.clone();
         match (method.as_str(), rest.split_once("/requests/")) {
-            ("POST", None) => submit(call, &info, &rest).await,
+            ("POST", None) => submit(call, &caller, &rest).await,
             (_, Some((app, about))) => {
                 let (id, what) = about.split_once('/').unwrap_or((about, ""));
                 match (method.as_str(), what.trim_end_matches('/')) {
-                    ("GET", "status") => status(call, app, id).await,
-                    ("GET", "") => result(call, id).await,
-                    ("PUT" | "POST", "cancel") => cancel(call, id).await,
+                    ("GET", "status") => status(&call, &caller, app, id).await,
+                    ("GET", "") => result(&call.state, &caller, id).await,
+                    ("PUT" | "POST", "cancel") => cancel(&call.state, &caller, id).await,
                     _ => Err(Problem::NotFound("Not Found".to_owned())),
                 }
             }
@@ -54,26 +47,18 @@ pub async fn call(
     done.await.unwrap_or_else(|problem| refused(&problem))
 }
 
-/// A call of somebody who was let in.
-struct Call<'a> {
-    state: &'a AppState,
-    caller: Caller,
-    parts: Parts,
-    body: Body,
-}
-
-async fn submit(call: Call<'_>, info: &RequestInfo, app: &str) -> Result<Response, Problem> {
-    let Call { state, caller, parts, body } = call;
-    let body = state.read_body(body).await?;
+async fn submit(mut call: Call, caller: &Caller, app: &str) -> Result<Response, Problem> {
+    let body = call.bytes().await?;
+    let state = &call.state;
     let input: Map<String, Value> = crate::providers::input::object(&body)?;
-    let mut draft = work::draft(state, &caller, app, input)?;
-    draft.callback_url = query(&parts.uri, "fal_webhook");
-    draft.priority = if text(&parts.headers, "x-fal-queue-priority") == Some("low") { -5 } else { 0 };
-    if let Some(seconds) = text(&parts.headers, "x-fal-request-timeout").and_then(|value| value.parse::<f64>().ok()) {
+    let mut draft = work::draft(state, caller, app, input)?;
+    draft.callback_url = call.query("fal_webhook");
+    draft.priority = if call.header("x-fal-queue-priority") == Some("low") { -5 } else { 0 };
+    if let Some(seconds) = call.header("x-fal-request-timeout").and_then(|value| value.parse::<f64>().ok()) {
         draft.deadline_us = Some((seconds.clamp(0.001, 1e6) * 1e6) as i64);
     }
-    let once = intake::idempotency_key(&parts.headers).map(|key| intake::once(key, "fal", &body)).transpose()?;
-    let receipts = state.router.accept(&caller, "fal", &work::visit(info), vec![draft], once).await?;
+    let once = intake::idempotency_key(&call.parts.headers).map(|key| intake::once(key, "fal", &body)).transpose()?;
+    let receipts = state.router.accept(caller, "fal", &call.visit(), vec![draft], once).await?;
     let first = receipts.into_iter().next().ok_or(RouterError::MissingQuery)?;
     let mut told = urls(state, app, &first.request_id);
     told["status"] = "IN_QUEUE".into();
@@ -81,9 +66,9 @@ async fn submit(call: Call<'_>, info: &RequestInfo, app: &str) -> Result<Respons
     Ok(Json(told).into_response())
 }
 
-async fn status(call: Call<'_>, app: &str, id: &str) -> Result<Response, Problem> {
-    let Call { state, caller, parts, .. } = call;
-    let found = state.router.state(&caller, id, Deed::Jobs).await?;
+async fn status(call: &Call, caller: &Caller, app: &str, id: &str) -> Result<Response, Problem> {
+    let state = &call.state;
+    let found = state.router.state(caller, id, Deed::Jobs).await?;
     let mut told = urls(state, app, id);
     let (code, status) = match found.request.status.as_str() {
         "completed" | "failed" | "cancelled" => (StatusCode::OK, "COMPLETED"),
@@ -104,7 +89,7 @@ async fn status(call: Call<'_>, app: &str, id: &str) -> Result<Response, Problem
         }
         _ => {}
     }
-    if query(&parts.uri, "logs").is_some_and(|logs| logs == "1" || logs == "true") {
+    if call.query("logs").is_some_and(|logs| logs == "1" || logs == "true") {
         told["logs"] = work::logs(&found)
             .into_iter()
             .map(|(at, line)| json!({ "timestamp": at, "level": "INFO", "message": line, "source": "router" }))
@@ -113,8 +98,8 @@ async fn status(call: Call<'_>, app: &str, id: &str) -> Result<Response, Problem
     Ok((code, Json(told)).into_response())
 }
 
-async fn result(call: Call<'_>, id: &str) -> Result<Response, Problem> {
-    let found = call.state.router.state(&call.caller, id, Deed::Jobs).await?;
+async fn result(state: &AppState, caller: &Caller, id: &str) -> Result<Response, Problem> {
+    let found = state.router.state(caller, id, Deed::Jobs).await?;
     match found.request.status.as_str() {
         "completed" => Ok(Json(output(&found)).into_response()),
         "failed" | "cancelled" => {
@@ -125,9 +110,9 @@ async fn result(call: Call<'_>, id: &str) -> Result<Response, Problem> {
     }
 }
 
-async fn cancel(call: Call<'_>, id: &str) -> Result<Response, Problem> {
+async fn cancel(state: &AppState, caller: &Caller, id: &str) -> Result<Response, Problem> {
     let told = |code: StatusCode, status: &str| (code, Json(json!({ "status": status }))).into_response();
-    Ok(match call.state.router.cancel(&call.caller, id, true).await {
+    Ok(match state.router.cancel(caller, id, true).await {
         Ok(Cancelled::Now | Cancelled::Asked) => told(StatusCode::ACCEPTED, "CANCELLATION_REQUESTED"),
         Ok(Cancelled::TooLate) | Err(RouterError::Status { .. }) => told(StatusCode::BAD_REQUEST, "ALREADY_COMPLETED"),
         Err(RouterError::NotFound) => told(StatusCode::NOT_FOUND, "NOT_FOUND"),
@@ -165,13 +150,4 @@ fn refused(problem: &Problem) -> Response {
 fn detail(code: u16, message: &str) -> Response {
     let code = StatusCode::from_u16(code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     (code, Json(json!({ "detail": message }))).into_response()
-}
-
-fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
-    headers.get(name)?.to_str().ok()
-}
-
-fn query(uri: &axum::http::Uri, name: &str) -> Option<String> {
-    let Query(pairs) = Query::<Vec<(String, String)>>::try_from_uri(uri).ok()?;
-    pairs.into_iter().find(|(known, value)| known == name && !value.is_empty()).map(|(_, value)| value)
 }

@@ -4,20 +4,24 @@
 use std::time::Duration;
 
 use axum::{
-    Extension, Json,
-    extract::{Query, Request, State},
-    http::{HeaderMap, StatusCode, request::Parts},
+    Json,
+    extract::State,
+    http::{HeaderMap, StatusCode},
     response::{IntoResponse, Response},
 };
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use super::{RequestInfo, auth, event_stream, problem::Problem};
+use super::{
+    auth, event_stream,
+    problem::Problem,
+    service::{Call, answer},
+};
 use crate::{
     clock::rfc3339,
     providers::input::{self, InputError},
     services::{
-        identity::{Caller, Deed, Visit},
+        identity::{Caller, Deed},
         router::{Draft, Once, Receipt, RouterError},
     },
     state::AppState,
@@ -52,33 +56,26 @@ struct Asked {
 }
 
 /// Takes work in: one request, or a list of them.
-pub async fn intake(
-    State(state): State<AppState>,
-    Extension(info): Extension<RequestInfo>,
-    request: Request,
-) -> Response {
-    answer(&state, info, async |info| {
-        let (parts, body) = request.into_parts();
-        let first = auth::caller(&state, &parts, Some("default")).await?;
-        let body = state.read_body(body).await?;
+pub async fn intake(call: Call) -> Response {
+    answer(call, "INTAKE_ERROR", async move |mut call| {
+        let first = call.caller(Some("default")).await?;
+        let body = call.bytes().await?;
         let (asked, is_batch) = read(&body)?;
-        let caller =
-            caller(&state, &parts, first, asked.first().and_then(|asked| asked.instance_id.as_deref())).await?;
-        let app = header(&parts.headers, "x-app-id");
+        let caller = caller(&call, first, asked.first().and_then(|asked| asked.instance_id.as_deref())).await?;
+        let app = call.header("x-app-id");
         let drafts = asked.into_iter().map(|asked| asked.draft(app)).collect();
-        let once = idempotency_key(&parts.headers).map(|key| once(key, "intake", &body)).transpose()?;
-        let visit = Visit { ip: info.ip.clone(), user_agent: info.user_agent.clone(), request_id: None };
-        let receipts = state.router.accept(&caller, "intake", &visit, drafts, once).await?;
+        let once = idempotency_key(&call.parts.headers).map(|key| once(key, "intake", &body)).transpose()?;
+        let receipts = call.state.router.accept(&caller, "intake", &call.visit(), drafts, once).await?;
         if is_batch {
             let requests: Vec<Value> = receipts.iter().map(receipt).collect();
             let body = json!({ "success": true, "count": requests.len(), "requests": requests });
             return Ok((StatusCode::ACCEPTED, Json(body)).into_response());
         }
         let Some(first) = receipts.into_iter().next() else { return Err(RouterError::MissingQuery.into()) };
-        if let Some(wait) = wait(&parts.headers) {
-            let request = state.router.wait(&first.request_id, wait).await?;
+        if let Some(wait) = wait(&call.parts.headers) {
+            let request = call.state.router.wait(&first.request_id, wait).await?;
             if is_over(&request) {
-                return status_of(&state, &caller, request).await;
+                return status_of(&call.state, &caller, request).await;
             }
         }
         Ok((StatusCode::ACCEPTED, Json(receipt(&first))).into_response())
@@ -87,60 +84,45 @@ pub async fn intake(
 }
 
 /// Where a request stands.
-pub async fn status(
-    State(state): State<AppState>,
-    Extension(info): Extension<RequestInfo>,
-    request: Request,
-) -> Response {
-    answer(&state, info, async |_| {
-        let (parts, _) = request.into_parts();
-        let caller = auth::caller(&state, &parts, None).await?;
-        let id = request_id(&parts)?;
-        let mut request = state.router.find(&caller, &id, Deed::Jobs).await?;
-        if let Some(wait) = wait(&parts.headers).filter(|_| !is_over(&request)) {
-            request = state.router.wait(&id, wait).await?;
+pub async fn status(call: Call) -> Response {
+    answer(call, "INTAKE_ERROR", async move |call| {
+        let caller = call.caller(None).await?;
+        let id = request_id(&call)?;
+        let mut request = call.state.router.find(&caller, &id, Deed::Jobs).await?;
+        if let Some(wait) = wait(&call.parts.headers).filter(|_| !is_over(&request)) {
+            request = call.state.router.wait(&id, wait).await?;
         }
-        status_of(&state, &caller, request).await
+        status_of(&call.state, &caller, request).await
     })
     .await
 }
 
 /// The life of one request as it goes on: its events from the beginning, or from the one that `Last-Event-ID` names, to its
 /// end.
-pub async fn stream(
-    State(state): State<AppState>,
-    Extension(info): Extension<RequestInfo>,
-    request: Request,
-) -> Response {
-    answer(&state, info, async |_| {
-        let (parts, _) = request.into_parts();
-        let caller = auth::caller(&state, &parts, None).await?;
-        let request = state.router.find(&caller, &request_id(&parts)?, Deed::Jobs).await?;
-        let after = match header(&parts.headers, "last-event-id") {
+pub async fn stream(call: Call) -> Response {
+    answer(call, "INTAKE_ERROR", async move |call| {
+        let caller = call.caller(None).await?;
+        let request = call.state.router.find(&caller, &request_id(&call)?, Deed::Jobs).await?;
+        let after = match call.header("last-event-id") {
             None => 0,
             Some(seen) => seen.parse().map_err(|_| {
                 InputError::field("Last-Event-ID", "Last-Event-ID must be the id of an event of this stream")
             })?,
         };
-        let (events, place) = state.events.life_of(&request.id, after).await?;
-        Ok(event_stream::respond(events, place, state.settings.gateway.keep_alive))
+        let (events, place) = call.state.events.life_of(&request.id, after).await?;
+        Ok(event_stream::respond(events, place, call.state.settings.gateway.keep_alive))
     })
     .await
 }
 
 /// Cancels a request that nobody works on yet.
-pub async fn cancel(
-    State(state): State<AppState>,
-    Extension(info): Extension<RequestInfo>,
-    request: Request,
-) -> Response {
-    answer(&state, info, async |_| {
-        let (parts, body) = request.into_parts();
-        let caller = auth::caller(&state, &parts, None).await?;
-        let body: Map<String, Value> = input::object(&state.read_body(body).await?)?;
+pub async fn cancel(call: Call) -> Response {
+    answer(call, "INTAKE_ERROR", async move |mut call| {
+        let caller = call.caller(None).await?;
+        let body: Map<String, Value> = call.object().await?;
         let id = body.get("request_id").and_then(Value::as_str).filter(|id| !id.is_empty());
         let id = id.ok_or(RouterError::MissingParam("request_id"))?;
-        match state.router.cancel(&caller, id, false).await? {
+        match call.state.router.cancel(&caller, id, false).await? {
             Cancelled::Now | Cancelled::Asked | Cancelled::TooLate => {
                 Ok(Json(json!({ "success": true, "request_id": id, "status": "cancelled" })).into_response())
             }
@@ -150,15 +132,10 @@ pub async fn cancel(
 }
 
 /// The queues at a glance, for those who administer the instance.
-pub async fn state(
-    State(state): State<AppState>,
-    Extension(info): Extension<RequestInfo>,
-    request: Request,
-) -> Response {
-    answer(&state, info, async |_| {
-        let (parts, _) = request.into_parts();
-        let caller = auth::caller(&state, &parts, None).await?;
-        Ok(Json(state.router.overview(&caller).await?).into_response())
+pub async fn state(call: Call) -> Response {
+    answer(call, "INTAKE_ERROR", async move |call| {
+        let caller = call.caller(None).await?;
+        Ok(Json(call.state.router.overview(&caller).await?).into_response())
     })
     .await
 }
@@ -166,15 +143,6 @@ pub async fn state(
 /// Liveness under the service's own name.
 pub async fn health(State(state): State<AppState>) -> Json<Value> {
     Json(json!({ "status": "healthy", "service": "intake", "timestamp": rfc3339(state.clock.now_us()) }))
-}
-
-/// Runs a handler; its failure gets the service's shape.
-async fn answer<F>(state: &AppState, info: RequestInfo, handler: F) -> Response
-where
-    F: AsyncFnOnce(&RequestInfo) -> Result<Response, Problem>,
-{
-    let done = handler(&info).await;
-    done.unwrap_or_else(|problem| problem.service(&info.request_id, state.clock.now_us()))
 }
 
 /// One object, or a list of objects.
@@ -195,10 +163,10 @@ fn read(body: &[u8]) -> Result<(Vec<Asked>, bool), Problem> {
 }
 
 /// Whoever calls, in the instance that the body names.
-async fn caller(state: &AppState, parts: &Parts, first: Caller, named: Option<&str>) -> Result<Caller, Problem> {
+async fn caller(call: &Call, first: Caller, named: Option<&str>) -> Result<Caller, Problem> {
     match named.filter(|name| !name.trim().is_empty()) {
-        None if auth::instance_header(&parts.headers).is_none() => Ok(first),
-        named => Ok(auth::caller(state, parts, named).await?),
+        None if auth::instance_header(&call.parts.headers).is_none() => Ok(first),
+        named => call.caller(named).await,
     }
 }
 
@@ -282,13 +250,8 @@ fn is_over(request: &RequestRow) -> bool {
     matches!(request.status.as_str(), "completed" | "failed" | "cancelled")
 }
 
-fn request_id(parts: &Parts) -> Result<String, Problem> {
-    #[derive(Deserialize)]
-    struct Named {
-        request_id: Option<String>,
-    }
-    let named = Query::<Named>::try_from_uri(&parts.uri).ok().and_then(|query| query.0.request_id);
-    Ok(named.filter(|id| !id.is_empty()).ok_or(RouterError::MissingParam("request_id"))?)
+fn request_id(call: &Call) -> Result<String, RouterError> {
+    call.query("request_id").ok_or(RouterError::MissingParam("request_id"))
 }
 
 fn header<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {

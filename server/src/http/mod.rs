@@ -14,6 +14,7 @@ mod ops;
 mod problem;
 mod replicate;
 pub mod routes;
+mod service;
 mod sse;
 mod table;
 mod text;

@@ -4,15 +4,15 @@
 use std::time::Duration;
 
 use axum::{
-    Extension, Json,
-    extract::{Path, Query, Request, State},
+    Json,
+    extract::Path,
     http::{StatusCode, header},
     response::{IntoResponse, Response},
 };
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use super::{RequestInfo, auth, intake, problem::Problem, work};
+use super::{intake, problem::Problem, service::Call, work};
 use crate::{
     clock::rfc3339,
     providers::input::{self, InputError},
@@ -37,45 +37,30 @@ struct Asked {
 }
 
 /// Makes a prediction with the model or version that the body names.
-pub async fn create(
-    State(state): State<AppState>,
-    Extension(info): Extension<RequestInfo>,
-    request: Request,
-) -> Response {
-    answer(submit(&state, &info, None, request).await)
+pub async fn create(call: Call) -> Response {
+    answer(submit(call, None).await)
 }
 
 /// Makes a prediction with the model in the path.
-pub async fn create_with(
-    State(state): State<AppState>,
-    Extension(info): Extension<RequestInfo>,
-    Path((owner, name)): Path<(String, String)>,
-    request: Request,
-) -> Response {
-    answer(submit(&state, &info, Some(format!("{owner}/{name}")), request).await)
+pub async fn create_with(Path((owner, name)): Path<(String, String)>, call: Call) -> Response {
+    answer(submit(call, Some(format!("{owner}/{name}"))).await)
 }
 
 /// One prediction.
-pub async fn get(State(state): State<AppState>, Path(id): Path<String>, request: Request) -> Response {
+pub async fn get(Path(id): Path<String>, call: Call) -> Response {
     let done = async {
-        let (parts, _) = request.into_parts();
-        let caller = auth::caller(&state, &parts, None).await?;
+        let (state, caller) = (&call.state, call.caller(None).await?);
         let found = state.router.state(&caller, &id, Deed::Jobs).await?;
-        Ok(Json(prediction(&state, &found)).into_response())
+        Ok(Json(prediction(state, &found)).into_response())
     };
     answer(done.await)
 }
 
 /// The predictions of the instance, newest first, a hundred at a time.
-pub async fn list(State(state): State<AppState>, request: Request) -> Response {
-    #[derive(Deserialize)]
-    struct Cursor {
-        cursor: Option<String>,
-    }
+pub async fn list(call: Call) -> Response {
     let done = async {
-        let (parts, _) = request.into_parts();
-        let caller = auth::caller(&state, &parts, None).await?;
-        let cursor = Query::<Cursor>::try_from_uri(&parts.uri).ok().and_then(|query| query.0.cursor);
+        let (state, caller) = (&call.state, call.caller(None).await?);
+        let cursor = call.query("cursor");
         let after = cursor.as_deref().and_then(|cursor| {
             let (time, id) = cursor.split_once('.')?;
             Some((time.parse().ok()?, id.to_owned()))
@@ -96,7 +81,7 @@ pub async fn list(State(state): State<AppState>, request: Request) -> Response {
                     "created_at": rfc3339(request.created_us),
                     "started_at": request.started_us.map(rfc3339),
                     "completed_at": request.completed_us.map(rfc3339),
-                    "urls": urls(&state, &request.id),
+                    "urls": urls(state, &request.id),
                 })
             })
             .collect();
@@ -108,10 +93,9 @@ pub async fn list(State(state): State<AppState>, request: Request) -> Response {
 }
 
 /// Stops a prediction, also one that runs.
-pub async fn cancel(State(state): State<AppState>, Path(id): Path<String>, request: Request) -> Response {
+pub async fn cancel(Path(id): Path<String>, call: Call) -> Response {
     let done = async {
-        let (parts, _) = request.into_parts();
-        let caller = auth::caller(&state, &parts, None).await?;
+        let (state, caller) = (&call.state, call.caller(None).await?);
         match state.router.cancel(&caller, &id, true).await {
             // What is over stays as it is.
             Ok(_) | Err(RouterError::Status { .. }) => {}
@@ -119,20 +103,15 @@ pub async fn cancel(State(state): State<AppState>, Path(id): Path<String>, reque
         }
         state.router.wait(&id, Duration::from_secs(1)).await?;
         let found = state.router.state(&caller, &id, Deed::Jobs).await?;
-        Ok(Json(prediction(&state, &found)).into_response())
+        Ok(Json(prediction(state, &found)).into_response())
     };
     answer(done.await)
 }
 
-async fn submit(
-    state: &AppState,
-    info: &RequestInfo,
-    named: Option<String>,
-    request: Request,
-) -> Result<Response, Problem> {
-    let (parts, body) = request.into_parts();
-    let caller = auth::caller(state, &parts, None).await?;
-    let body = state.read_body(body).await?;
+async fn submit(mut call: Call, named: Option<String>) -> Result<Response, Problem> {
+    let caller = call.caller(None).await?;
+    let body = call.bytes().await?;
+    let (state, headers) = (&call.state, &call.parts.headers);
     let asked: Asked = input::object(&body)?;
     let model = named.or(asked.model).or(asked.version).filter(|name| !name.is_empty());
     let model = model.ok_or_else(|| InputError::field("version", "version is required"))?;
@@ -145,11 +124,11 @@ async fn submit(
         draft => draft?,
     };
     let draft = crate::services::router::Draft { callback_url: asked.webhook, ..draft };
-    let once = intake::idempotency_key(&parts.headers).map(|key| intake::once(key, "replicate", &body)).transpose()?;
-    let receipts = state.router.accept(&caller, "replicate", &work::visit(info), vec![draft], once).await?;
+    let once = intake::idempotency_key(headers).map(|key| intake::once(key, "replicate", &body)).transpose()?;
+    let receipts = state.router.accept(&caller, "replicate", &call.visit(), vec![draft], once).await?;
     let first = receipts.into_iter().next().ok_or(RouterError::MissingQuery)?;
     let mut code = StatusCode::CREATED;
-    if let Some(wait) = intake::wait(&parts.headers) {
+    if let Some(wait) = intake::wait(headers) {
         let request = state.router.wait(&first.request_id, wait).await?;
         if request.completed_us.is_none() {
             code = StatusCode::ACCEPTED;

@@ -3,12 +3,12 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{RequestInfo, problem::Problem};
+use super::problem::Problem;
 use crate::{
     clock::rfc3339,
     providers::input::InputError,
     services::{
-        identity::{Caller, Visit},
+        identity::Caller,
         router::{Draft, State as Found},
     },
     state::AppState,
@@ -34,10 +34,6 @@ pub fn draft(state: &AppState, caller: &Caller, name: &str, mut input: Map<Strin
         input: Map::from_iter([("options".to_owned(), input.into())]),
         ..Draft::default()
     })
-}
-
-pub fn visit(info: &RequestInfo) -> Visit {
-    Visit { ip: info.ip.clone(), user_agent: info.user_agent.clone(), request_id: None }
 }
 
 /// What came out, as models of that kind usually answer.
