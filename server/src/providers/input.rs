@@ -236,9 +236,22 @@ pub fn object<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Result<T, InputError> 
     let read = serde_json::from_slice(bytes);
     let is_object = bytes.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'{');
     match read {
+        Err(error) if is_object && error.is_data() => Err(wrong_field::<T>(bytes, &error)),
         Err(error) if is_object || !error.is_data() => Err(syntax_or_shape(&error)),
         Ok(read) if is_object => Ok(read),
         _ => Err(InputError::field("", "the body must be a JSON object")),
+    }
+}
+
+/// Reads once more what could not be read, to name the field that was wrong.
+fn wrong_field<'a, T: Deserialize<'a>>(bytes: &'a [u8], error: &serde_json::Error) -> InputError {
+    let mut reader = serde_json::Deserializer::from_slice(bytes);
+    match serde_path_to_error::deserialize::<_, T>(&mut reader) {
+        Err(found) if found.path().iter().next().is_some() => {
+            let path = found.path().to_string();
+            InputError::field(path.clone(), format!("{path}: {}", found.into_inner()))
+        }
+        _ => syntax_or_shape(error),
     }
 }
 
