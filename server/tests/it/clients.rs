@@ -135,7 +135,7 @@ async fn a_client_that_leaves_between_tries(database: Database) {
 }
 
 /// Far more than all the buffers on the way can hold.
-const TOKENS: u64 = 60_000;
+const TOKENS: u64 = 120_000;
 
 async fn long_answers(app: &TestApp) {
     let mut provider = app.db.provider("openai").await.unwrap().unwrap();

@@ -5,7 +5,7 @@ use std::net::TcpListener;
 use serde_json::Value;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
-    net::TcpStream,
+    net::{TcpSocket, TcpStream},
 };
 
 use super::TestApp;
@@ -31,7 +31,10 @@ impl Raw {
     }
 
     pub async fn send(app: &TestApp, text: &str) -> Self {
-        let mut stream = TcpStream::connect(app.app().address).await.unwrap();
+        // Of a size of its own, so that the system does not take in everything for a client that does not read.
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.set_recv_buffer_size(64 * 1024).unwrap();
+        let mut stream = socket.connect(app.app().address).await.unwrap();
         stream.set_nodelay(true).unwrap();
         stream.write_all(text.as_bytes()).await.unwrap();
         Self { stream, received: Vec::new() }
